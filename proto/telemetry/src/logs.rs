@@ -1,0 +1,61 @@
+//! The subscriber: human-readable or JSON lines on standard error, filtered by directives, and spans to OTLP when pushed.
+
+use opentelemetry::trace::TracerProvider as _;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
+
+use crate::startup::InitError;
+
+/// Form of a log line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Logs {
+    /// Form of a line.
+    pub format: LogFormat,
+    /// Directives such as `info,um_worker=debug`.
+    pub filter: String,
+}
+
+/// Installs the process's subscriber. `spans` is where spans are pushed, if anywhere.
+pub(crate) fn install(logs: &Logs, spans: Option<&SdkTracerProvider>) -> Result<(), InitError> {
+    let filter = EnvFilter::builder()
+        .parse(&logs.filter)
+        .map_err(|error| InitError::Filter { filter: logs.filter.clone(), reason: error.to_string() })?;
+    // Spans are pushed whatever the lines show: a quiet log must not thin out the traces.
+    let push = spans.map(|provider| {
+        tracing_opentelemetry::layer().with_tracer(provider.tracer("umgate")).with_filter(LevelFilter::INFO)
+    });
+    Registry::default()
+        .with(push)
+        .with(lines(logs.format).with_filter(filter))
+        .try_init()
+        .map_err(|error| InitError::Subscriber(error.to_string()))
+}
+
+fn lines<S>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
+{
+    match format {
+        LogFormat::Text => fmt::layer().with_writer(std::io::stderr).boxed(),
+        LogFormat::Json => fmt::layer()
+            .json()
+            .flatten_event(true)
+            .with_current_span(true)
+            .with_span_list(false)
+            .with_writer(std::io::stderr)
+            .boxed(),
+    }
+}
