@@ -1,1 +1,3 @@
-//! Placeholder.
+//! SIP.
+
+pub mod transaction;
