@@ -1,0 +1,105 @@
+//! A user: an extension, and the mailbox that belongs to it (domain.md 1.3).
+//!
+//! There may be a million of them in a topology, so what few users set stands in a box.
+
+use std::sync::Arc;
+
+use crate::id::Id;
+use crate::meta::Meta;
+use crate::station::Station;
+use crate::um_address::UmAddress;
+use crate::written::Written;
+
+/// A person with an extension and perhaps a mailbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// The id, `users/{id}`.
+    pub id: Id,
+    /// Describing fields.
+    pub meta: Option<Box<Meta>>,
+    /// Internal number: digits, required, unique across users and stations.
+    pub extension: Arc<str>,
+    /// The mailbox.
+    pub um: UserUm,
+    /// Further keys by which the user is called or the UM server names the mailbox, at most 8: an extension, an E.164
+    /// number, a `tel:` or a `sip:` URI each. Unique across users.
+    pub aliases: Box<[Arc<str>]>,
+}
+
+impl User {
+    /// Makes a user with nothing but an id and an extension.
+    #[must_use]
+    pub fn new(id: impl Into<Id>, extension: &str) -> Self {
+        let um = UserUm::default();
+        Self { id: id.into(), meta: None, extension: Arc::from(extension), um, aliases: Box::default() }
+    }
+
+    /// Returns how the mailbox is named at a UM station: the own extension behind the station's prefix, or the
+    /// configured address, which never takes a prefix.
+    #[must_use]
+    pub fn um_address(&self, station: &Station) -> UmAddress {
+        match (self.um.effective_address_mode(), &self.um.address) {
+            (AddressMode::Other, Some(address)) => address.value().clone(),
+            (AddressMode::InternalExtension, _) | (AddressMode::Other, None) => {
+                let prefix = station.extension_prefix.as_deref().unwrap_or_default();
+                UmAddress::Extension(format!("{prefix}{}", self.extension).into())
+            }
+        }
+    }
+}
+
+/// The mailbox of a user.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UserUm {
+    /// The UM station that holds the mailbox. Unset: the user has none.
+    pub destination: Option<Id>,
+    /// Where the address at the UM server comes from. Unset: INTERNAL_EXTENSION.
+    pub address_mode: Option<AddressMode>,
+    /// The address at the UM server under `address_mode: OTHER`.
+    pub address: Option<Box<Written<UmAddress>>>,
+}
+
+impl UserUm {
+    /// Returns where the address at the UM server comes from.
+    #[must_use]
+    pub fn effective_address_mode(&self) -> AddressMode {
+        self.address_mode.unwrap_or(AddressMode::InternalExtension)
+    }
+}
+
+/// Where a user's address at the UM server comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AddressMode {
+    /// The own extension, behind the station's prefix.
+    InternalExtension,
+    /// `um.address`.
+    Other,
+}
+
+/// Most aliases of a user.
+pub const MAX_ALIASES: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sip_address::SipAddress;
+
+    fn station(prefix: &str) -> Station {
+        let address = SipAddress::parts(Some("6000"), "um".parse().unwrap(), None);
+        Station { extension_prefix: Some(prefix.into()), ..Station::new("um", address) }
+    }
+
+    #[test]
+    fn the_prefix_stands_before_the_internal_extension_only() {
+        let mut user = User::new("dana", "2001");
+        assert_eq!(user.um_address(&station("8")), UmAddress::Extension("82001".into()));
+        user.um.address_mode = Some(AddressMode::Other);
+        user.um.address = Some(Box::new("+12025550100".parse().unwrap()));
+        assert_eq!(user.um_address(&station("8")), UmAddress::E164("+12025550100".into()));
+    }
+
+    #[test]
+    fn a_user_is_small() {
+        assert!(size_of::<User>() <= 88, "{}", size_of::<User>());
+    }
+}
