@@ -1,0 +1,95 @@
+//! What a far end accepted of our offer (RFC 3264 section 6.1), and the payload numbers that follow from it.
+
+use super::{
+    audio::{Audio, RemoteMedia},
+    codec::{Codec, DEFAULT_CLOCK_RATE},
+    direction::Direction,
+};
+use crate::payload::PayloadMaps;
+
+/// An answer, matched to the offer that it answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Agreement {
+    /// Accepted formats in the order of the answer; at least one is speech.
+    pub codecs: Vec<AgreedCodec>,
+    /// Where the far end receives.
+    pub remote: RemoteMedia,
+    /// The far end's direction, seen by itself.
+    pub direction: Direction,
+    /// Its `a=ptime`, in ms.
+    pub ptime: Option<u16>,
+    /// Its `a=maxptime`, in ms.
+    pub max_ptime: Option<u16>,
+}
+
+/// A codec that both sides of a leg accept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgreedCodec {
+    /// As the call's offer numbers and names it.
+    pub call: Codec,
+    /// As the far end of the leg numbers it, with the far end's parameters.
+    pub leg: Codec,
+}
+
+impl Agreement {
+    /// Matches an answered stream to the codecs that we offered; `None` when no speech codec is in both.
+    pub(super) fn of(offered: &[Codec], answered: &Audio) -> Option<Self> {
+        let codecs = common(offered, &answered.codecs);
+        codecs.iter().any(|codec| codec.call.is_speech()).then_some(Self {
+            codecs,
+            remote: answered.remote,
+            direction: answered.direction,
+            ptime: answered.ptime,
+            max_ptime: answered.max_ptime,
+        })
+    }
+}
+
+/// Pairs the codecs of the call with those of a far end, in the far end's order.
+pub(super) fn common(call: &[Codec], leg: &[Codec]) -> Vec<AgreedCodec> {
+    leg.iter()
+        .filter_map(|theirs| {
+            let same = |ours: &&Codec| ours.same_encoding(theirs);
+            // The same number first: an encoding may stand twice with different parameters.
+            let ours = call
+                .iter()
+                .filter(same)
+                .find(|ours| ours.payload == theirs.payload)
+                .or_else(|| call.iter().find(same))?;
+            Some(AgreedCodec { call: ours.clone(), leg: theirs.clone() })
+        })
+        .collect()
+}
+
+/// Who made the offer that an agreement settles; it decides whose numbers the far end puts in its packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Offerer {
+    /// We did: the far end sends our numbers, and expects its own.
+    Us,
+    /// The far end did: our answer repeats its numbers, both ways.
+    Peer,
+}
+
+/// Returns the payload maps of a leg.
+pub(super) fn payload_maps(codecs: &[AgreedCodec], offerer: Offerer) -> PayloadMaps {
+    let mut maps = PayloadMaps::default();
+    for codec in codecs {
+        maps.sent.insert(codec.call.payload, codec.leg.payload);
+        maps.received.insert(codec.leg.payload, codec.call.payload);
+    }
+    if offerer == Offerer::Us {
+        // Some answerers send the numbers of their own answer instead: those stay mapped where they mean nothing else.
+        for codec in codecs {
+            maps.received.insert(codec.call.payload, codec.call.payload);
+        }
+    }
+    maps
+}
+
+/// Returns the RTP clock of the first speech codec, in Hz.
+pub(super) fn clock_rate(codecs: &[AgreedCodec]) -> u32 {
+    codecs
+        .iter()
+        .find(|codec| codec.call.is_speech())
+        .map_or(DEFAULT_CLOCK_RATE, |codec| codec.call.clock_rate)
+}
