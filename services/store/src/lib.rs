@@ -1,16 +1,15 @@
 //! The store behind umgate: one ordered key space with etcd's semantics, and two backends for it.
 //!
 //! Everything above this crate speaks the trait [`Store`] and never learns which backend serves it:
-//! etcd keeps the data in an etcd cluster, the embedded store in one file of this machine.
+//! etcd keeps the data in an etcd cluster, [`EmbeddedStore`] in one file of this machine.
 //! `open` chooses by the text an operator writes. What the keys mean is decided by the control
 //! plane, not here; this crate only offers the encodings that every key and value share
 //! ([`key`], [`value`]).
 
-#![expect(dead_code, reason = "the backends that use it land next")]
-
 pub mod key;
 pub mod value;
 
+mod embedded;
 mod error;
 mod item;
 mod opening;
@@ -19,6 +18,7 @@ mod store;
 mod txn;
 mod watch;
 
+pub use embedded::{EmbeddedOptions, EmbeddedStore, Retention};
 pub use error::StoreError;
 pub use item::{Found, Item, Lease, LeaseId, Page, Revision};
 pub use opening::Spec;

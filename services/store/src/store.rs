@@ -93,7 +93,7 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`StoreError::LeaseNotFound`] when it is too late.
-    async fn lease_keep_alive(&self, lease: LeaseId) -> Result<Lease, StoreError>;
+    async fn lease_keep_alive(&self, lease: LeaseId) -> Result<(), StoreError>;
 
     /// Ends a lease now; its keys are deleted in one revision.
     ///
@@ -118,4 +118,22 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// The copy cannot be started; later failures arrive in the stream.
     async fn snapshot(&self) -> Result<Snapshot, StoreError>;
+}
+
+/// Checks the revision of a read.
+pub(crate) fn check_at(at: Option<Revision>) -> Result<(), StoreError> {
+    if at.is_some_and(|at| at < 1) { Err(StoreError::invalid("a revision is at least 1")) } else { Ok(()) }
+}
+
+/// Checks the arguments of a watch.
+pub(crate) fn check_watch(prefixes: &[Bytes], from: Revision) -> Result<(), StoreError> {
+    if prefixes.is_empty() {
+        return Err(StoreError::invalid("a watch needs a prefix"));
+    }
+    check_at(Some(from))
+}
+
+/// Checks the target of a compaction.
+pub(crate) fn check_compaction(to: Revision) -> Result<(), StoreError> {
+    check_at(Some(to))
 }

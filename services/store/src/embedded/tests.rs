@@ -1,0 +1,1 @@
+//! What only the embedded store has to do: its file, its lock, a full disk.
