@@ -1,3 +1,48 @@
-//! SIP.
+//! SIP as pure machines and values: syntax, framing, transactions, dialogs.
+//!
+//! The crate holds no socket, no clock and no source of randomness; bytes, time and seeds come in as
+//! arguments, bytes and events go out. The lower half is the *wire layer*: [`Message`] reads a message lazily,
+//! [`RequestBuilder`] and [`ResponseBuilder`] write one. It does not know calls or routing.
 
-pub mod transaction;
+pub mod builder;
+pub mod contact;
+pub mod content_type;
+pub mod cseq;
+pub mod diversion;
+pub mod error;
+pub mod flow;
+pub mod header_name;
+pub mod history_info;
+pub mod host;
+pub mod limits;
+pub mod message;
+pub mod method;
+pub mod name_addr;
+pub mod params;
+pub mod reason;
+pub mod retry_after;
+mod scan;
+pub mod status;
+pub mod uri;
+pub mod via;
+
+pub use builder::{RequestBuilder, RequestHead, ResponseBuilder};
+pub use contact::{Contact, Contacts};
+pub use content_type::ContentType;
+pub use cseq::CSeq;
+pub use diversion::{Diversion, DiversionReason};
+pub use error::{Cause, Fault, HeaderError, ParseError};
+pub use flow::{ConnectionId, Flow, LineIndex, Transport};
+pub use header_name::HeaderName;
+pub use history_info::{HistoryEntry, HistoryIndex, Retarget};
+pub use host::{Host, HostPort};
+pub use limits::Limits;
+pub use message::{HeaderLine, Message, Salvage};
+pub use method::Method;
+pub use name_addr::NameAddr;
+pub use params::Params;
+pub use reason::Reason;
+pub use retry_after::RetryAfter;
+pub use status::StatusCode;
+pub use uri::{Scheme, Uri};
+pub use via::Via;

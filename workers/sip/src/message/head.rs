@@ -1,0 +1,170 @@
+//! The index of a message's head: where each header line begins, ends and has its value. Nothing is decoded
+//! and nothing is copied; one vector of positions is the whole cost (RFC 3261 §7.3).
+
+use bytes::Bytes;
+
+use crate::{error::Cause, header_name::HeaderName, limits::Limits, scan, scan::Span};
+
+/// Positions of one header line, folds included.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LineIndexed {
+    /// The name, if it is a known one.
+    pub(crate) name: Option<HeaderName>,
+    /// The name as written, without the white space before the colon.
+    pub(crate) name_text: Span,
+    /// The value without surrounding white space; folds inside are kept.
+    pub(crate) value: Span,
+    /// The whole line with its line break.
+    pub(crate) raw: Span,
+}
+
+/// The indexed header lines of one message and the buffer they lie in.
+#[derive(Clone, Debug)]
+pub(crate) struct Head {
+    pub(crate) bytes: Bytes,
+    pub(crate) lines: Vec<LineIndexed>,
+    /// Offset of the first body byte.
+    pub(crate) body_at: usize,
+    /// Some line ends with a bare line feed; written again it gets its carriage return.
+    pub(crate) bare_line_feed: bool,
+}
+
+/// Where a line ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LineEnd {
+    /// Behind the last byte of the line's content.
+    pub(crate) content: usize,
+    /// First byte of the next line.
+    pub(crate) next: usize,
+    /// A carriage return stands inside the line.
+    pub(crate) stray_return: bool,
+    /// The line ends without a carriage return.
+    pub(crate) bare_line_feed: bool,
+}
+
+/// Finds the end of the line that begins at `at`; `None` if the buffer ends first.
+#[inline]
+pub(crate) fn line_end(bytes: &[u8], at: usize) -> Option<LineEnd> {
+    let mut stray_return = false;
+    let mut from = at;
+    loop {
+        let hit = from + memchr::memchr2(b'\r', b'\n', bytes.get(from..)?)?;
+        if bytes.get(hit) == Some(&b'\n') {
+            return Some(LineEnd { content: hit, next: hit + 1, stray_return, bare_line_feed: true });
+        }
+        if bytes.get(hit + 1) == Some(&b'\n') {
+            return Some(LineEnd { content: hit, next: hit + 2, stray_return, bare_line_feed: false });
+        }
+        stray_return = true;
+        from = hit + 1;
+    }
+}
+
+/// Like [`line_end`], for a header: the lines that continue it belong to it (RFC 3261 §7.3.1).
+#[inline]
+pub(crate) fn header_end(bytes: &[u8], at: usize) -> Option<LineEnd> {
+    let mut end = line_end(bytes, at)?;
+    while end.content > at && matches!(bytes.get(end.next), Some(b' ' | b'\t')) {
+        let more = line_end(bytes, end.next)?;
+        end = LineEnd {
+            content: more.content,
+            next: more.next,
+            stray_return: end.stray_return | more.stray_return,
+            bare_line_feed: end.bare_line_feed | more.bare_line_feed,
+        };
+    }
+    Some(end)
+}
+
+/// Splits a header line at its colon into name and value, both trimmed; `None` without a colon or a name.
+#[inline]
+pub(crate) fn split_header(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let colon = line.iter().position(|byte| *byte == b':')?;
+    let name = scan::trim_end(line.get(..colon)?);
+    if name.is_empty() {
+        return None;
+    }
+    Some((name, scan::trim(line.get(colon + 1..)?)))
+}
+
+impl Head {
+    /// Indexes the header lines from offset `at` on. It goes to the end whatever it meets, because a faulty
+    /// message is answered by what its other lines say; the first fault is returned beside the index.
+    pub(crate) fn index(bytes: Bytes, at: usize, limits: &Limits) -> (Self, Option<Cause>) {
+        let mut head =
+            Self { bytes, lines: Vec::with_capacity(TYPICAL_LINES), body_at: 0, bare_line_feed: false };
+        let mut first_fault = None;
+        let mut at = at;
+        loop {
+            let Some(end) = header_end(&head.bytes, at) else {
+                first_fault = first_fault.or(Some(Cause::Unended));
+                head.body_at = head.bytes.len();
+                break;
+            };
+            head.bare_line_feed |= end.bare_line_feed;
+            if end.content == at {
+                head.body_at = end.next;
+                break;
+            }
+            if let Err(fault) = head.index_line(at, end, limits) {
+                first_fault = first_fault.or(Some(fault));
+                if fault == Cause::TooManyHeaders {
+                    head.body_at = head.bytes.len();
+                    break;
+                }
+            }
+            at = end.next;
+        }
+        (head, first_fault)
+    }
+
+    fn index_line(&mut self, at: usize, end: LineEnd, limits: &Limits) -> Result<(), Cause> {
+        if end.content - at > limits.header_line_bytes {
+            return Err(Cause::HeaderLineTooLong);
+        }
+        if self.lines.len() >= limits.headers {
+            return Err(Cause::TooManyHeaders);
+        }
+        let line = self.bytes.get(at..end.content).unwrap_or_default();
+        let (name_text, value) = split_header(line).ok_or(Cause::HeaderLine)?;
+        let name = HeaderName::from_bytes(name_text);
+        if end.stray_return || (name.is_none() && !name_text.iter().copied().all(scan::is_token)) {
+            return Err(Cause::HeaderLine);
+        }
+        self.lines.push(LineIndexed {
+            name,
+            name_text: Span::within(&self.bytes, name_text),
+            value: Span::within(&self.bytes, value),
+            raw: Span::new(at, end.next),
+        });
+        Ok(())
+    }
+
+    /// The first line with this name.
+    #[inline]
+    pub(crate) fn first(&self, name: HeaderName) -> Option<&LineIndexed> {
+        self.lines.iter().find(|line| line.name == Some(name))
+    }
+
+    /// The value of the first line with this name.
+    #[inline]
+    pub(crate) fn first_value(&self, name: HeaderName) -> Option<&[u8]> {
+        self.first(name).map(|line| line.value.of(&self.bytes))
+    }
+
+    /// A header that must stand once and does not.
+    pub(crate) fn repeated(&self) -> Option<HeaderName> {
+        let mut seen = 0u128;
+        for name in self.lines.iter().filter_map(|line| line.name) {
+            let bit = 1u128 << (name as u8);
+            if seen & bit != 0 && name.is_single() {
+                return Some(name);
+            }
+            seen |= bit;
+        }
+        None
+    }
+}
+
+/// Room for the lines of most messages, so that the index is one allocation.
+const TYPICAL_LINES: usize = 32;

@@ -1,0 +1,192 @@
+//! Typed header values, read on demand; each error names its header.
+
+use super::Message;
+use crate::{
+    contact::{Contact, Contacts},
+    content_type::ContentType,
+    cseq::CSeq,
+    diversion::Diversion,
+    error::{Fault, HeaderError},
+    header_name::HeaderName,
+    history_info::HistoryEntry,
+    name_addr::NameAddr,
+    reason::Reason,
+    retry_after::RetryAfter,
+    scan::{self, SplitOutside},
+    via::Via,
+};
+
+/// A type that one header value can be read as.
+pub trait FromValue: Sized {
+    /// Reads one value, trimmed of white space.
+    ///
+    /// # Errors
+    /// When the value does not follow its grammar.
+    fn from_value(value: &[u8]) -> Result<Self, Fault>;
+}
+
+macro_rules! from_value {
+    ($($type:ty)*) => {
+        $(
+            impl FromValue for $type {
+                fn from_value(value: &[u8]) -> Result<Self, Fault> {
+                    Self::parse(value)
+                }
+            }
+        )*
+    };
+}
+
+from_value! { CSeq Contact ContentType Diversion HistoryEntry NameAddr Reason RetryAfter Via }
+
+/// The values of a header over all of its lines, split at the commas that separate them.
+#[derive(Clone, Debug)]
+pub struct ValueList<'a> {
+    message: &'a Message,
+    name: HeaderName,
+    next_line: usize,
+    line: Option<SplitOutside<'a>>,
+}
+
+impl<'a> Iterator for ValueList<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        loop {
+            if let Some(value) = self.line.as_mut().and_then(Iterator::next) {
+                let value = scan::trim(value);
+                // An empty element of a list means nothing (RFC 3261 §25.1 has none, several stacks write one).
+                if value.is_empty() {
+                    continue;
+                }
+                return Some(value);
+            }
+            let head = self.message.head();
+            let line = head.lines.get(self.next_line)?;
+            self.next_line += 1;
+            if line.name == Some(self.name) {
+                self.line = Some(scan::split_outside(line.value.of(&head.bytes), b','));
+            }
+        }
+    }
+}
+
+impl Message {
+    /// The values of a header that is a list by its grammar, raw and trimmed, topmost first.
+    #[must_use]
+    pub fn values(&self, name: HeaderName) -> ValueList<'_> {
+        ValueList { message: self, name, next_line: 0, line: None }
+    }
+
+    /// All values of a list header, topmost first.
+    ///
+    /// # Errors
+    /// When any of them cannot be read.
+    pub fn list<T: FromValue>(&self, name: HeaderName) -> Result<Vec<T>, HeaderError> {
+        self.values(name)
+            .map(|value| T::from_value(value).map_err(|fault| HeaderError { name, fault }))
+            .collect()
+    }
+
+    /// The value of a header that is not a list.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    pub fn value<T: FromValue>(&self, name: HeaderName) -> Result<Option<T>, HeaderError> {
+        let value =
+            self.header(name).map(|value| T::from_value(value).map_err(|fault| HeaderError { name, fault }));
+        value.transpose()
+    }
+
+    /// Tells whether a list of tokens (`Supported`, `Require`, `Allow` …) names one, in any case.
+    #[must_use]
+    pub fn lists_token(&self, name: HeaderName, token: &str) -> bool {
+        self.values(name).any(|value| value.eq_ignore_ascii_case(token.as_bytes()))
+    }
+
+    /// From.
+    ///
+    /// # Errors
+    /// When its URI or a parameter cannot be read.
+    pub fn from(&self) -> Result<NameAddr, HeaderError> {
+        self.address(HeaderName::From)
+    }
+
+    /// To.
+    ///
+    /// # Errors
+    /// When its URI or a parameter cannot be read.
+    pub fn to(&self) -> Result<NameAddr, HeaderError> {
+        self.address(HeaderName::To)
+    }
+
+    fn address(&self, name: HeaderName) -> Result<NameAddr, HeaderError> {
+        NameAddr::parse(self.required(name)?).map_err(|fault| HeaderError { name, fault })
+    }
+
+    /// The topmost Via.
+    ///
+    /// # Errors
+    /// When a parameter other than branch cannot be read; the rest was checked when the message was read.
+    pub fn top_via(&self) -> Result<Via, HeaderError> {
+        let value = self.top_via_parts().value;
+        Via::parse(value.of(self.bytes())).map_err(|fault| HeaderError { name: HeaderName::Via, fault })
+    }
+
+    /// All Contact values (RFC 3261 §20.10).
+    ///
+    /// # Errors
+    /// When one of them cannot be read, or `*` stands beside others.
+    pub fn contacts(&self) -> Result<Contacts, HeaderError> {
+        Contacts::read(self.values(HeaderName::Contact))
+            .map_err(|fault| HeaderError { name: HeaderName::Contact, fault })
+    }
+
+    /// Diversion values, topmost (most recent) first (RFC 5806 §9.2.3).
+    ///
+    /// # Errors
+    /// When one of them cannot be read.
+    pub fn diversions(&self) -> Result<Vec<Diversion>, HeaderError> {
+        self.list(HeaderName::Diversion)
+    }
+
+    /// History-Info entries in their order (RFC 7044).
+    ///
+    /// # Errors
+    /// When one of them cannot be read.
+    pub fn history(&self) -> Result<Vec<HistoryEntry>, HeaderError> {
+        self.list(HeaderName::HistoryInfo)
+    }
+
+    /// Expires in seconds; a value above 2³²−1 counts as that (RFC 3261 §20.19).
+    ///
+    /// # Errors
+    /// When it is there and is not a number.
+    pub fn expires(&self) -> Result<Option<u32>, HeaderError> {
+        self.seconds(HeaderName::Expires)
+    }
+
+    /// Retry-After (RFC 3261 §20.33).
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    pub fn retry_after(&self) -> Result<Option<RetryAfter>, HeaderError> {
+        self.value(HeaderName::RetryAfter)
+    }
+
+    /// Content-Type.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    pub fn content_type(&self) -> Result<Option<ContentType>, HeaderError> {
+        self.value(HeaderName::ContentType)
+    }
+
+    fn seconds(&self, name: HeaderName) -> Result<Option<u32>, HeaderError> {
+        let Some(value) = self.header(name) else { return Ok(None) };
+        if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+            return Err(HeaderError { name, fault: Fault::Number });
+        }
+        Ok(Some(scan::number(value).unwrap_or(u32::MAX)))
+    }
+}
