@@ -1,1 +1,26 @@
-//! Placeholder.
+//! What a topology means for one INVITE: who is called, whose mailbox is wanted, which UM servers are tried in which
+//! order, what the outbound INVITE says, and why.
+//!
+//! [`decide`] is the whole of it, for the live call in a worker and for the dry run in the control plane alike. Besides,
+//! [`retryable`] judges how an attempt ended and [`redirect`] where a 302 may lead. Nothing here sends, waits or reads
+//! a clock; what is observed comes in through [`View`].
+
+#![forbid(unsafe_code)]
+
+pub mod cause;
+pub mod decision;
+pub mod explanation;
+pub mod facts;
+pub mod plan;
+pub mod redirect;
+pub mod retryable;
+pub mod view;
+
+pub use cause::Cause;
+pub use decision::{Decision, HeaderPlan, Outcome, Reject, RejectReason, Route, Service, Target};
+pub use explanation::{Explanation, Rejection, Stage, TargetExplanation, Why};
+pub use facts::{Diversion, Facts, HistoryEntry, HistoryRelation, Party};
+pub use plan::{AttemptPlan, Left};
+pub use redirect::{Contact, Hop, RedirectError, RedirectPolicy, RedirectTrail};
+pub use retryable::{AttemptEnd, Effect, FinalResponse, LocalFailure, Verdict};
+pub use view::{TargetId, TargetState, View};

@@ -11,7 +11,7 @@ use std::str::FromStr;
 pub struct CodeSet {
     /// Codes below 600: sorted, apart from each other. Ranges that reach into 6xx keep their end for the display.
     ranges: Box<[(u16, u16)]>,
-    /// 6xx codes listed by themselves, sorted.
+    /// Codes listed by themselves for which that matters (6xx and [`NEEDS_LISTING`]), sorted.
     singles: Box<[u16]>,
 }
 
@@ -20,9 +20,23 @@ impl CodeSet {
     #[must_use]
     pub fn contains(&self, code: u16) -> bool {
         if code >= GLOBAL_FAILURE {
-            return self.singles.binary_search(&code).is_ok();
+            return self.lists(code);
         }
         self.ranges.iter().any(|&(low, high)| (low..=high).contains(&code))
+    }
+
+    /// Says whether a code is listed by itself, not only covered by a range; told apart only for 6xx and for 413, 415,
+    /// 420 and 423, which say that the request is wrong rather than the target.
+    #[must_use]
+    pub fn lists(&self, code: u16) -> bool {
+        self.singles.binary_search(&code).is_ok()
+    }
+
+    /// Says whether a response sends the call to the next target: the code is in the set, and listed by itself where it
+    /// must be.
+    #[must_use]
+    pub fn retries(&self, code: u16) -> bool {
+        if NEEDS_LISTING.contains(&code) { self.lists(code) } else { self.contains(code) }
     }
 
     /// Returns the set that `retryable_codes` has when it is unset: `480, 500-599`.
@@ -68,7 +82,10 @@ impl FromStr for CodeSet {
             match item.split_once('-') {
                 None => match code(item)? {
                     single if single >= GLOBAL_FAILURE => singles.push(single),
-                    single => ranges.push((single, single)),
+                    single => {
+                        ranges.push((single, single));
+                        singles.extend(NEEDS_LISTING.contains(&single).then_some(single));
+                    }
                 },
                 Some((low, high)) => {
                     let (low, high) = (code(low)?, code(high)?);
@@ -94,7 +111,7 @@ impl fmt::Display for CodeSet {
             }
             separator = ", ";
         }
-        for single in &self.singles {
+        for single in self.singles.iter().filter(|single| **single >= GLOBAL_FAILURE) {
             write!(f, "{separator}{single}")?;
             separator = ", ";
         }
@@ -137,6 +154,8 @@ fn code(text: &str) -> Result<u16, CodeSetError> {
 }
 
 const GLOBAL_FAILURE: u16 = 600;
+/// Codes below 600 that are retried only when they are listed by themselves (domain.md 1.1, evaluation order 2).
+const NEEDS_LISTING: [u16; 4] = [413, 415, 420, 423];
 const MAX_ITEMS: usize = 400;
 
 #[cfg(test)]
@@ -176,6 +195,13 @@ mod tests {
         let codes = set("600-604,603");
         assert!(codes.contains(603) && !codes.contains(604) && !codes.contains(600));
         assert_eq!(codes.to_string(), "600-604, 603");
+    }
+
+    #[test]
+    fn a_range_does_not_retry_what_blames_the_request() {
+        assert!(!set("400-499").retries(415) && set("400-499").retries(404));
+        assert!(set("400-499, 415").retries(415));
+        assert_eq!(set("415, 480").to_string(), "415, 480");
     }
 
     #[test]
