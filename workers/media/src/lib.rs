@@ -8,6 +8,8 @@ pub mod command;
 pub mod continuity;
 pub mod counters;
 pub mod demux;
+#[cfg(test)]
+mod epoch;
 pub mod latch;
 pub mod leg;
 pub mod payload;

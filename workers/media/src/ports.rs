@@ -42,8 +42,7 @@ pub struct PortRange {
 impl PortRange {
     /// Returns how many whole pairs the range holds.
     pub fn pairs(self) -> u32 {
-        let first = u32::from(self.first.max(1)).next_multiple_of(2);
-        (u32::from(self.last) + 1).saturating_sub(first) / 2
+        (u32::from(self.last) + 1).saturating_sub(self.base()) / 2
     }
 
     /// Returns the part of the range that belongs to one of `shards` shards; parts do not overlap and differ by at most one pair.
@@ -53,10 +52,15 @@ impl PortRange {
         if shard >= shards || pairs < shards {
             return None;
         }
-        let base = u32::from(self.first.max(1)).next_multiple_of(2);
+        let base = self.base();
         let first = base + pairs * shard / shards * 2;
         let last = base + pairs * (shard + 1) / shards * 2 - 1;
         Some(Self { first: u16::try_from(first).ok()?, last: u16::try_from(last).ok()? })
+    }
+
+    /// Returns the lowest even port; beyond the port space when there is none.
+    fn base(self) -> u32 {
+        u32::from(self.first.max(1)).next_multiple_of(2)
     }
 }
 
@@ -85,11 +89,11 @@ pub struct PortPool {
 impl PortPool {
     /// Creates a pool of all pairs in `range`; a released pair rests for `quarantine`.
     pub fn new(range: PortRange, quarantine: Duration) -> Self {
-        let base = range.first.max(1).checked_next_multiple_of(2).unwrap_or(u16::MAX - 1);
-        let free: VecDeque<_> = (base..=range.last)
+        let base = u16::try_from(range.base()).unwrap_or(u16::MAX);
+        let free: VecDeque<_> = (u32::from(base)..)
             .step_by(2)
-            .filter(|rtp| *rtp < range.last)
-            .filter_map(PortPair::new)
+            .zip(0..range.pairs())
+            .filter_map(|(rtp, _)| u16::try_from(rtp).ok().and_then(PortPair::new))
             .collect();
         Self { reserved: vec![false; free.len()], free, resting: VecDeque::new(), base, used: 0, quarantine }
     }

@@ -111,6 +111,7 @@ const MOST_DROPOUT: u16 = 3000;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::epoch::start;
 
     const RATE: u32 = 8000;
     const STEP: Duration = Duration::from_millis(20);
@@ -123,7 +124,7 @@ mod tests {
 
     #[test]
     fn a_gap_is_counted_and_a_late_packet_fills_it() {
-        let (mut reception, now) = (Reception::default(), Instant::now());
+        let (mut reception, now) = (Reception::default(), start());
         feed(&mut reception, now, [10, 11, 14, 15]);
         assert_eq!(reception.lost(), 2);
         feed(&mut reception, now, [12]);
@@ -132,21 +133,21 @@ mod tests {
 
     #[test]
     fn a_wrap_of_the_sequence_is_no_loss() {
-        let (mut reception, now) = (Reception::default(), Instant::now());
+        let (mut reception, now) = (Reception::default(), start());
         feed(&mut reception, now, [65534, 65535, 0, 1, 3]);
         assert_eq!(reception.lost(), 1);
     }
 
     #[test]
     fn reordering_around_the_first_packet_does_not_underflow() {
-        let (mut reception, now) = (Reception::default(), Instant::now());
+        let (mut reception, now) = (Reception::default(), start());
         feed(&mut reception, now, [0, 65535, 65534, 1]);
         assert_eq!(reception.lost(), 0);
     }
 
     #[test]
     fn a_restart_keeps_the_losses_before_it() {
-        let (mut reception, now) = (Reception::default(), Instant::now());
+        let (mut reception, now) = (Reception::default(), start());
         feed(&mut reception, now, [1, 3, 30_000, 30_001]);
         assert_eq!(reception.lost(), 1);
         reception.on_packet(now, 2, 7, 0, RATE);
@@ -156,7 +157,7 @@ mod tests {
 
     #[test]
     fn even_spacing_has_no_jitter_and_uneven_spacing_has() {
-        let (mut reception, now) = (Reception::default(), Instant::now());
+        let (mut reception, now) = (Reception::default(), start());
         feed(&mut reception, now, 0..50);
         assert_eq!(reception.jitter(), 0);
         let mut at = now;
@@ -174,7 +175,7 @@ mod tests {
 
     #[test]
     fn duplicates_do_not_make_loss_negative() {
-        let (mut reception, now) = (Reception::default(), Instant::now());
+        let (mut reception, now) = (Reception::default(), start());
         feed(&mut reception, now, [5, 5, 5, 6]);
         assert_eq!(reception.lost(), 0);
     }

@@ -150,7 +150,7 @@ mod tests {
             assert!(RtpView::parse(&mut packet).is_none(), "{first:#x} {last}");
         }
         for length in 0..HEADER {
-            assert!(RtpView::parse(&mut PLAIN.clone()[..length]).is_none(), "{length}");
+            assert!(RtpView::parse(&mut { PLAIN }[..length]).is_none(), "{length}");
         }
     }
 

@@ -3,23 +3,23 @@
 //! [`Description`] reads a body with bounds, [`Negotiation`] is the state of one leg, [`Proposal`] and [`Agreement`] carry what was
 //! offered and accepted from one leg to the other. Codecs are passed on, never decoded. SAVP and T.38 are recognised and refused.
 
-mod agreement;
+mod answer;
 mod audio;
 mod codec;
 mod direction;
 mod error;
 mod line;
 mod negotiation;
-mod proposal;
+mod offer;
 
-pub use agreement::{AgreedCodec, Agreement};
+pub use answer::{AgreedCodec, Agreement};
 pub use audio::{Audio, RemoteMedia};
 pub use codec::Codec;
 pub use direction::Direction;
 pub use error::{AnswerError, OfferError, SdpError, Unusable, WrongState};
 pub use line::{Description, LocalMedia, OtherLine};
 pub use negotiation::{Answer, Negotiation};
-pub use proposal::Proposal;
+pub use offer::Proposal;
 
 #[cfg(test)]
 mod samples;

@@ -1,6 +1,7 @@
 //! The latching rule as a table: who may move our sending, when, and who never.
 
 use super::*;
+use crate::epoch::start;
 
 const SDP: &str = "192.0.2.10:4000";
 const SIGNALLING: &str = "192.0.2.99";
@@ -30,7 +31,7 @@ fn the_first_packet_is_judged_by_source_and_time() {
         ("203.0.113.1:4000", 0, Verdict::Foreign, SDP),
     ];
     for (source, after, verdict, destination) in table {
-        let now = Instant::now();
+        let now = start();
         let mut latch = latch(now);
         assert_eq!(
             latch.accept(now + Duration::from_millis(after), address(source)),
@@ -43,7 +44,7 @@ fn the_first_packet_is_judged_by_source_and_time() {
 
 #[test]
 fn once_locked_nobody_else_is_taken() {
-    let now = Instant::now();
+    let now = start();
     let mut latch = latch(now);
     assert_eq!(latch.accept(now, address("192.0.2.99:7000")), Verdict::Latched);
     for source in [SDP, "192.0.2.99:7002", "198.51.100.7:9", "203.0.113.1:1"] {
@@ -54,7 +55,7 @@ fn once_locked_nobody_else_is_taken() {
 
 #[test]
 fn a_foreign_packet_does_not_use_up_the_window() {
-    let now = Instant::now();
+    let now = start();
     let mut latch = latch(now);
     assert_eq!(latch.accept(now, address("203.0.113.1:1")), Verdict::Foreign);
     assert_eq!(latch.accept(now, address("192.0.2.10:4444")), Verdict::Latched);
@@ -62,7 +63,7 @@ fn a_foreign_packet_does_not_use_up_the_window() {
 
 #[test]
 fn a_new_address_unlocks_and_the_same_one_does_not() {
-    let now = Instant::now();
+    let now = start();
     let mut latch = latch(now);
     latch.accept(now, address("192.0.2.10:4444"));
     let (signalling, allow) = (latch.signalling, Arc::clone(&latch.allow));
@@ -77,7 +78,7 @@ fn a_new_address_unlocks_and_the_same_one_does_not() {
 
 #[test]
 fn the_window_restarts_while_nothing_was_learnt() {
-    let now = Instant::now();
+    let now = start();
     let mut latch = latch(now);
     let answered = now + Duration::from_secs(20);
     let (signalling, allow) = (latch.signalling, Arc::clone(&latch.allow));
@@ -87,7 +88,7 @@ fn the_window_restarts_while_nothing_was_learnt() {
 
 #[test]
 fn an_address_of_zeros_is_never_sent_to() {
-    let now = Instant::now();
+    let now = start();
     let mut latch = Latch::open(now, address("0.0.0.0:4000"), SIGNALLING.parse().unwrap(), Arc::from([]));
     assert_eq!(latch.destination(), None);
     assert_eq!(latch.accept(now, address("192.0.2.99:7000")), Verdict::Latched);
@@ -96,7 +97,7 @@ fn an_address_of_zeros_is_never_sent_to() {
 
 #[test]
 fn an_ipv4_source_seen_through_ipv6_is_the_same() {
-    let now = Instant::now();
+    let now = start();
     let mut latch = latch(now);
     assert_eq!(latch.accept(now, address("[::ffff:192.0.2.10]:4000")), Verdict::Known);
 }

@@ -1,6 +1,7 @@
 //! Port pairs: parity, exhaustion, rest, slices.
 
 use super::*;
+use crate::epoch::start;
 
 const REST: Duration = Duration::from_secs(5);
 
@@ -10,7 +11,7 @@ fn pool(first: u16, last: u16) -> PortPool {
 
 #[test]
 fn pairs_are_even_then_odd_and_stay_in_the_range() {
-    let now = Instant::now();
+    let now = start();
     let mut pool = pool(20001, 20010);
     let mut seen = Vec::new();
     while let Ok(pair) = pool.reserve(now) {
@@ -21,7 +22,7 @@ fn pairs_are_even_then_odd_and_stay_in_the_range() {
 
 #[test]
 fn exhaustion_names_the_limit_and_ends_with_a_rested_pair() {
-    let now = Instant::now();
+    let now = start();
     let mut pool = pool(20000, 20003);
     let first = pool.reserve(now).unwrap();
     pool.reserve(now).unwrap();
@@ -34,7 +35,7 @@ fn exhaustion_names_the_limit_and_ends_with_a_rested_pair() {
 
 #[test]
 fn the_longest_unused_pair_comes_first() {
-    let now = Instant::now();
+    let now = start();
     let mut pool = pool(20000, 20005);
     let first = pool.reserve(now).unwrap();
     pool.release(now, first);
@@ -45,7 +46,7 @@ fn the_longest_unused_pair_comes_first() {
 
 #[test]
 fn a_pair_released_twice_is_in_the_pool_once() {
-    let now = Instant::now();
+    let now = start();
     let mut pool = pool(20000, 20001);
     let pair = pool.reserve(now).unwrap();
     pool.release(now, pair);
@@ -65,7 +66,7 @@ fn slices_of_a_range_cover_it_without_overlap() {
             let slice = range.slice(shard, shards).unwrap();
             let mut pool = PortPool::new(slice, REST);
             assert_eq!(pool.limit(), slice.pairs());
-            ports.extend(std::iter::from_fn(|| pool.reserve(Instant::now()).ok()).map(PortPair::rtp));
+            ports.extend(std::iter::from_fn(|| pool.reserve(start()).ok()).map(PortPair::rtp));
         }
         assert_eq!(ports, (20000..20100).step_by(2).collect::<Vec<_>>(), "{shards} shards");
     }

@@ -241,3 +241,6 @@ const MOST_OCTETS: usize = 16 * 1024;
 
 /// Lines of a description that we read.
 const MOST_LINES: usize = 512;
+
+#[cfg(test)]
+mod tests;

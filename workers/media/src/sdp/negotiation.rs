@@ -16,13 +16,13 @@ use bytes::Bytes;
 use ipnet::IpNet;
 
 use super::{
-    agreement::{AgreedCodec, Agreement, Offerer, clock_rate, common, payload_maps},
+    answer::{AgreedCodec, Agreement, Offerer, clock_rate, common, payload_maps},
     audio::{Audio, RemoteMedia},
     codec::Codec,
     direction::Direction,
     error::{AnswerError, OfferError, WrongState},
     line::{Description, Draft, LocalMedia, Slots},
-    proposal::Proposal,
+    offer::Proposal,
 };
 use crate::command::Remote;
 

@@ -1,4 +1,4 @@
-//! What one leg offers to the other: the codecs of a received offer, or those already answered, or our own list.
+//! The content of an offer from one leg to the other: the codecs of a received offer, or those already answered, or our own list.
 
 use super::{codec::Codec, direction::Direction, line::Slots};
 
