@@ -113,10 +113,13 @@ fn quoted(line: &str) -> Vec<&str> {
     line.split('`').skip(1).step_by(2).collect()
 }
 
-/// A path from the root: has a folder and an extension, and no blanks or placeholders.
+/// A path from the root: begins with a top folder, ends in an extension, and has no blanks or placeholders.
 fn names_a_file(quoted: &str) -> bool {
+    let rooted = ["deploy/", "docs/", "proto/", "services/", "tests/", "tools/", "workers/"];
     let known = [".rs", ".proto", ".toml", ".md", ".yaml", ".sh"].iter().any(|end| quoted.ends_with(end));
-    known && quoted.contains('/') && !quoted.contains([' ', '*', '<', '{', '$', '…'])
+    known
+        && rooted.iter().any(|folder| quoted.starts_with(folder))
+        && !quoted.contains([' ', '*', '<', '{', '$', '…'])
 }
 
 #[cfg(test)]
@@ -127,25 +130,25 @@ mod tests {
         let steps = (1..=8).map(|number| format!("{number}. {step}\n")).collect::<String>();
         let document =
             DATA_PATHS.iter().map(|(heading, _)| format!("{heading}\n{steps}\n")).collect::<String>();
-        Repo::of(&[(PATH, &document), ("a/src/b.rs", "//! B is here.\nfn handle_input() {}\n")])
+        Repo::of(&[(PATH, &document), ("workers/a/src/b.rs", "//! B is here.\nfn handle_input() {}\n")])
     }
 
     #[test]
     fn a_step_that_is_true_is_quiet() {
-        assert_eq!(breaches(&repo("`a/src/b.rs` `handle_input` does it")), []);
+        assert_eq!(breaches(&repo("`workers/a/src/b.rs` `handle_input` does it")), []);
     }
 
     #[test]
     fn a_renamed_file_or_function_is_found() {
-        assert_eq!(breaches(&repo("`a/src/c.rs` `handle_input`")).len(), 24);
-        assert_eq!(breaches(&repo("`a/src/b.rs` `Engine::handle_output`")).len(), 24);
+        assert_eq!(breaches(&repo("`workers/a/src/c.rs` `handle_input`")).len(), 24);
+        assert_eq!(breaches(&repo("`workers/a/src/b.rs` `Engine::handle_output`")).len(), 24);
         assert_eq!(breaches(&repo("the engine does it")).len(), 24);
     }
 
     #[test]
     fn a_missing_path_and_a_missing_crate_are_found() {
-        let mut repo = repo("`a/src/b.rs` `handle_input`");
-        repo.files.push(TextFile::new("a/Cargo.toml", "[package]\nname = \"um-a\"\n"));
+        let mut repo = repo("`workers/a/src/b.rs` `handle_input`");
+        repo.files.push(TextFile::new("workers/a/Cargo.toml", "[package]\nname = \"um-a\"\n"));
         assert_eq!(breaches(&repo).len(), 1);
         assert_eq!(breaches(&Repo::of(&[(PATH, "")])).len(), 3);
         assert_eq!(breaches(&Repo::of(&[])).len(), 1);
@@ -153,7 +156,7 @@ mod tests {
 
     #[test]
     fn line_201_is_found() {
-        let mut repo = repo("`a/src/b.rs` `handle_input`");
+        let mut repo = repo("`workers/a/src/b.rs` `handle_input`");
         repo.files[0].text.push_str(&"x\n".repeat(200));
         assert_eq!(breaches(&repo).len(), 1);
     }
