@@ -1,10 +1,10 @@
 //! The validated model of what an operator wants: lines, proxy lists, stations, users, settings.
 //!
-//! This crate holds the resource types, their field rules and `Topology`, a persistent (structurally shared) set of
+//! This crate holds the resource types, their field rules and [`Topology`], a persistent (structurally shared) set of
 //! resources in which every reference and every unique value holds. It does no I/O, has no wire format and decides
 //! no route: `um-wire` converts from and to the API, `um-routing` says what a topology means for one call.
 //!
-//! Start with [`Resource`] for what can be stored and `Topology::apply` for how a change is checked and made.
+//! Start with [`Resource`] for what can be stored and [`Topology::apply`] for how a change is checked and made.
 
 #![forbid(unsafe_code)]
 
@@ -22,10 +22,12 @@ pub mod settings;
 pub mod sip_address;
 pub mod station;
 pub mod timers;
+pub mod topology;
 pub mod um_address;
 pub mod unique;
 pub mod uri;
 pub mod user;
+pub mod validate;
 pub mod violation;
 pub mod written;
 
@@ -42,10 +44,12 @@ pub use settings::{RoutingSettings, Settings, StationDefaults};
 pub use sip_address::{IdentificationAddress, SipAddress};
 pub use station::{MailboxPick, Station, StationSession, StationTransport, StationType, UmProvider};
 pub use timers::LineTimers;
+pub use topology::{Called, Topology, UmServers};
 pub use um_address::UmAddress;
 pub use unique::{Space, UniqueValue, unique_values};
 pub use uri::{Scheme, Uri};
 pub use user::{AddressMode, User, UserUm};
+pub use validate::validate;
 pub use violation::{FieldViolation, Violation, ViolationKind};
 pub use written::Written;
 
