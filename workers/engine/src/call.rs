@@ -1,0 +1,480 @@
+//! One call: the caller's leg (inbound), attempts towards UM servers of which one becomes the outbound
+//! leg, and the media between them. It speaks in its own words ([`words`]) and sees no SIP message.
+//!
+//! ```text
+//! Preparing --relay opened--> Trying --2xx--> Answered --ACK--> Established
+//!     |                        |  ^ |             |                  |
+//!     |            failed: next +--+ | nothing    | callee hung up   | either side hung up
+//!     v                              v left       v                  v
+//!   Over <------------------------ Over        Owing --ACK, 64·T1--> Over
+//! ```
+//!
+//! # Races
+//!
+//! Rows: what the caller's leg does. Columns: what the outbound side does at the same time, seen later.
+//! "abandon" is always: CANCEL as soon as a provisional response allows it (RFC 3261 §9.1), a late 2xx is
+//! acknowledged and hung up, a late failure acknowledged.
+//!
+//! | inbound \ outbound | no response yet | 100 or 101–199 | 2xx | 3xx–6xx | flow lost | BYE |
+//! |---|---|---|---|---|---|---|
+//! | **Preparing**: CANCEL or BYE | nothing sent yet: 487, relay closed when opened | — | — | — | — | — |
+//! | **Trying**: still ringing | wait | pass on | ACK, answer: *Answered* | next or reject | next | — (no dialog yet) |
+//! | **Trying**: CANCEL or BYE first | 487, abandon | 487, abandon | 487, then 2xx is late: ACK, BYE | 487, ACK only | 487, nothing to undo | — |
+//! | **Trying**: forced by operator | 503, abandon | 503, abandon | 503, then late | 503, ACK only | 503 | — |
+//! | **Answered** (2xx sent): waits for ACK | — | ignored | same To-tag: ACK again; other: ACK, BYE | ignored | BYE later fails | *Owing*: BYE to the caller waits for his ACK (RFC 3261 §15) |
+//! | **Answered**: CANCEL crosses our 2xx | — | — | 200 to the CANCEL by the transaction, no effect (§9.2) | — | — | — |
+//! | **Answered**: ACK | — | — | *Established* | — | — | — |
+//! | **Answered**: BYE before ACK | — | — | 200, BYE to the server | — | — | both ended: nothing to send |
+//! | **Answered**: no ACK in 64·T1 | — | — | BYE to both | — | — | BYE to the caller only |
+//! | **Established**: BYE | — | — | 200, BYE to the server | — | BYE goes on a new flow or times out | crossing BYEs: each leg answers 200, none waits |
+//! | **Established**: nothing | — | — | other To-tag: ACK, BYE | — | — | 200, BYE to the caller |
+//! | **Owing**: ACK, or none in 64·T1, or BYE | — | — | late ones: ACK, BYE | — | — | BYE to the caller unless he sent one |
+//! | **Over** | abandoned attempts still end as above | same | same | same | same | answered 200 by the leg |
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Instant;
+
+use um_media::Leg;
+use um_routing::decision::RETRY_AFTER;
+use um_routing::redirect::Contact;
+use um_routing::retryable::{AttemptEnd, LocalFailure, Verdict, verdict};
+use um_routing::{Left, Route};
+
+use crate::locate::Place;
+
+pub(crate) mod attempt;
+pub(crate) mod failover;
+pub(crate) mod words;
+
+use attempt::{Attempt, Consequence, Failure, Patience, Renewal, Step};
+use failover::{Failover, Next, Redirected};
+use words::{Act, AttemptId, Ending, Event, Finish, Heard, Origin, Reach, Reason, Refusal, Rejection, Sign};
+
+#[cfg(test)]
+mod tests;
+
+/// What the call was born with; it never changes.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    /// The decision that it follows.
+    pub(crate) route: Route,
+    /// Our own addresses: a redirection to one of them leads back here.
+    pub(crate) own: Vec<(IpAddr, u16)>,
+}
+
+/// One call.
+#[derive(Debug)]
+pub(crate) struct Call {
+    plan: Arc<Plan>,
+    state: State,
+    failover: Failover,
+    /// The attempt under way while [`State::Trying`]; those given up are the legs' affair.
+    attempt: Option<Attempt>,
+    last: u16,
+    /// When the failover budget is used up; set with the first attempt.
+    budget: Option<Instant>,
+    acts: VecDeque<Act>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Preparing,
+    Trying,
+    Answered(AttemptId),
+    Established(AttemptId),
+    Owing(Reason),
+    Over,
+}
+
+impl Call {
+    /// Begins a call; the first order is to open the relay.
+    pub(crate) fn new(plan: Arc<Plan>) -> Self {
+        let failover = Failover::new(plan.route.targets.len());
+        let acts = VecDeque::from([Act::OpenRelay]);
+        Self { plan, state: State::Preparing, failover, attempt: None, last: 0, budget: None, acts }
+    }
+
+    /// Takes in one event.
+    pub(crate) fn handle(&mut self, now: Instant, event: Event) {
+        match event {
+            Event::RelayOpened => self.on_relay_opened(now),
+            Event::RelayFailed => self.on_relay_failed(),
+            Event::Heard(attempt, heard) => self.on_heard(now, attempt, heard),
+            Event::Cancelled | Event::HungUp(Leg::Inbound) => self.on_caller_gone(),
+            Event::HungUp(Leg::Outbound) => self.on_callee_gone(),
+            Event::Acknowledged => self.on_acknowledged(),
+            Event::Unacknowledged => self.on_unacknowledged(),
+            Event::Forced => self.on_forced(),
+        }
+    }
+
+    /// Handles a deadline of [`Call::poll_timeout`].
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        if self.budget.is_some_and(|budget| budget <= now) {
+            self.budget = None;
+            self.on_budget_used_up();
+        }
+        if let Some(attempt) = &mut self.attempt {
+            let step = attempt.handle_timeout(now);
+            self.on_step(now, step);
+        }
+    }
+
+    pub(crate) fn poll_output(&mut self) -> Option<Act> {
+        self.acts.pop_front()
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.attempt.as_ref().and_then(Attempt::poll_timeout).into_iter().chain(self.budget).min()
+    }
+
+    /// Whether the call has ended; it holds no timer then.
+    pub(crate) fn is_over(&self) -> bool {
+        self.state == State::Over
+    }
+
+    fn on_relay_opened(&mut self, now: Instant) {
+        match self.state {
+            State::Preparing => {
+                self.state = State::Trying;
+                self.budget = Some(now + self.plan.route.plan.failover_budget);
+                let first = self.failover.first();
+                self.start_or_reject(now, first, Reason::Unavailable);
+            }
+            State::Trying | State::Answered(_) | State::Established(_) | State::Owing(_) | State::Over => {}
+        }
+    }
+
+    fn on_relay_failed(&mut self) {
+        match self.state {
+            State::Preparing => {
+                self.reject(Rejection {
+                    status: 503,
+                    retry_after: Some(RETRY_AFTER),
+                    reason: Reason::NoPorts,
+                });
+            }
+            State::Trying | State::Answered(_) | State::Established(_) | State::Owing(_) | State::Over => {}
+        }
+    }
+
+    /// CANCEL before the answer, BYE at any time.
+    fn on_caller_gone(&mut self) {
+        match self.state {
+            State::Preparing | State::Trying => {
+                self.give_up_attempt(Reason::CallerCancelled, 487);
+                self.reject(Rejection { status: 487, retry_after: None, reason: Reason::CallerCancelled });
+            }
+            State::Answered(up) | State::Established(up) => {
+                self.acts.push_back(Act::HangUp(up));
+                self.end(Reason::CallerHungUp, 200);
+            }
+            State::Owing(reason) => self.end(reason, 200),
+            State::Over => {}
+        }
+    }
+
+    fn on_callee_gone(&mut self) {
+        match self.state {
+            State::Answered(_) => self.state = State::Owing(Reason::CalleeHungUp),
+            State::Established(_) => {
+                self.acts.push_back(Act::HangUpCaller);
+                self.end(Reason::CalleeHungUp, 200);
+            }
+            State::Preparing | State::Trying | State::Owing(_) | State::Over => {}
+        }
+    }
+
+    fn on_acknowledged(&mut self) {
+        match self.state {
+            State::Answered(up) => self.state = State::Established(up),
+            State::Owing(reason) => {
+                self.acts.push_back(Act::HangUpCaller);
+                self.end(reason, 200);
+            }
+            State::Preparing | State::Trying | State::Established(_) | State::Over => {}
+        }
+    }
+
+    fn on_unacknowledged(&mut self) {
+        match self.state {
+            State::Answered(up) => {
+                self.acts.push_back(Act::HangUpCaller);
+                self.acts.push_back(Act::HangUp(up));
+                self.end(Reason::AckMissing, 200);
+            }
+            State::Owing(_) => {
+                self.acts.push_back(Act::HangUpCaller);
+                self.end(Reason::AckMissing, 200);
+            }
+            State::Preparing | State::Trying | State::Established(_) | State::Over => {}
+        }
+    }
+
+    fn on_forced(&mut self) {
+        match self.state {
+            State::Preparing | State::Trying => {
+                self.give_up_attempt(Reason::Forced, 503);
+                let retry_after = Some(RETRY_AFTER);
+                self.reject(Rejection { status: 503, retry_after, reason: Reason::Forced });
+            }
+            State::Answered(up) | State::Established(up) => {
+                self.acts.push_back(Act::HangUpCaller);
+                self.acts.push_back(Act::HangUp(up));
+                self.end(Reason::Forced, 200);
+            }
+            State::Owing(_) => {
+                self.acts.push_back(Act::HangUpCaller);
+                self.end(Reason::Forced, 200);
+            }
+            State::Over => {}
+        }
+    }
+
+    /// A ringing attempt is not cut; anything else ends here.
+    fn on_budget_used_up(&mut self) {
+        let Some(attempt) = &self.attempt else { return };
+        if attempt.is_ringing() {
+            return;
+        }
+        let target = attempt.target;
+        self.give_up_attempt(Reason::BudgetUsedUp, 408);
+        self.acts.push_back(Act::Mark(target, Sign::Failed));
+        self.failover.note(AttemptEnd::Local(LocalFailure::Silence));
+        self.reject_exhausted(Reason::BudgetUsedUp);
+    }
+
+    fn on_heard(&mut self, now: Instant, id: AttemptId, heard: Heard) {
+        let patience = self.patience();
+        let Some(attempt) = self.attempt.as_mut().filter(|attempt| attempt.id == id) else { return };
+        let step = attempt.handle(now, heard, &patience);
+        self.on_step(now, step);
+    }
+
+    fn on_step(&mut self, now: Instant, step: Step) {
+        let Some(attempt) = &self.attempt else { return };
+        let (id, target) = (attempt.id, attempt.target);
+        match step {
+            Step::Stay => {}
+            Step::Found(addresses) => self.on_found(now, &addresses),
+            Step::Rang(status) => {
+                self.mark_life();
+                self.acts.push_back(Act::Ring(id, status));
+            }
+            Step::Answered => self.on_answered(id),
+            Step::AnsweredUnusable => {
+                self.acts.extend([Act::Acknowledge(id), Act::HangUp(id)]);
+                self.go_on(now, LocalFailure::UnusableAnswer, Consequence::Blame);
+            }
+            Step::Redirected(status, contacts) => self.on_redirected(now, status, contacts),
+            Step::Refused(refusal) => self.on_refused(now, refusal),
+            Step::Failed(failure) => self.on_failed(now, failure),
+            Step::Withdraw => self.acts.push_back(Act::Cancel(id)),
+            Step::NotAnswered => {
+                self.give_up_attempt(Reason::NotAnswered, 408);
+                self.reject(Rejection { status: 408, retry_after: None, reason: Reason::NotAnswered });
+            }
+            Step::Weakened => self.acts.push_back(Act::Mark(target, Sign::Failed)),
+        }
+    }
+
+    fn on_found(&mut self, now: Instant, addresses: &[SocketAddr]) {
+        self.failover.remember(addresses);
+        if let Some(first) = addresses.first() {
+            self.reach(now, *first);
+        }
+    }
+
+    fn on_answered(&mut self, id: AttemptId) {
+        self.mark_life();
+        self.acts.push_back(Act::Acknowledge(id));
+        self.acts.push_back(Act::Answer(id));
+        self.acts.push_back(Act::Finished(id, Finish { reason: Reason::Answered, status: 200 }));
+        self.attempt = None;
+        self.budget = None;
+        self.state = State::Answered(id);
+    }
+
+    fn on_redirected(&mut self, now: Instant, status: u16, contacts: Vec<Contact>) {
+        let Some(attempt) = self.attempt.take() else { return };
+        let route = &self.plan.route;
+        let Some(target) = route.targets.get(attempt.target) else { return };
+        if attempt.is_direct() {
+            self.acts.push_back(Act::Mark(attempt.target, Sign::Life));
+        }
+        let (first, own) = (&target.request_uri, &self.plan.own);
+        let reason = match self.failover.redirect(attempt.id, &route.redirect, contacts, first, own) {
+            Redirected::Follow => Reason::Redirected,
+            Redirected::Nowhere => {
+                self.failover.note(AttemptEnd::Local(LocalFailure::RedirectFailed));
+                if !self.failover.target_has_more() {
+                    self.acts.push_back(Act::Mark(attempt.target, Sign::Failed));
+                }
+                Reason::RedirectFailed
+            }
+        };
+        self.acts.push_back(Act::Finished(attempt.id, Finish { reason, status }));
+        self.start_next(now, reason);
+    }
+
+    fn on_refused(&mut self, now: Instant, refusal: Refusal) {
+        let Some(attempt) = self.attempt.take() else { return };
+        let Refusal { status, retry_after } = refusal;
+        if attempt.is_direct() {
+            self.acts.push_back(Act::Mark(attempt.target, Sign::Refused(refusal)));
+        }
+        self.failover.note(AttemptEnd::Response { status, retry_after });
+        self.acts.push_back(Act::Finished(attempt.id, Finish { reason: Reason::Refused, status }));
+        match verdict(status, retry_after, &self.plan.route.plan) {
+            Verdict::Final { status, .. } => {
+                self.reject(Rejection { status, retry_after, reason: Reason::Refused });
+            }
+            Verdict::Accept | Verdict::Redirect | Verdict::Next { .. } => {
+                if !attempt.is_direct() && !self.failover.target_has_more() {
+                    self.acts.push_back(Act::Mark(attempt.target, Sign::Failed));
+                }
+                self.start_next(now, Reason::Refused);
+            }
+        }
+    }
+
+    fn on_failed(&mut self, now: Instant, failure: Failure) {
+        let Some(attempt) = &self.attempt else { return };
+        self.acts.push_back(Act::Abandon(attempt.id));
+        match (failure.consequence, attempt.address) {
+            (Consequence::Renew, Some(address)) => {
+                let (target, origin) = (attempt.target, attempt.origin.clone());
+                self.finish_attempt(failure.local.into(), failure.local.synthetic());
+                self.begin(now, target, origin, Some(address), Renewal::Second);
+            }
+            (Consequence::Blame | Consequence::Excuse | Consequence::Renew, _) => {
+                self.go_on(now, failure.local, failure.consequence);
+            }
+        }
+    }
+
+    /// The attempt has failed by itself: note that and try what is next.
+    fn go_on(&mut self, now: Instant, local: LocalFailure, consequence: Consequence) {
+        let Some(attempt) = &self.attempt else { return };
+        let target = attempt.target;
+        self.failover.note(AttemptEnd::Local(local));
+        let reason = match consequence {
+            Consequence::Blame | Consequence::Renew => {
+                if !self.failover.target_has_more() {
+                    self.acts.push_back(Act::Mark(target, Sign::Failed));
+                }
+                local.into()
+            }
+            Consequence::Excuse => Reason::Unavailable,
+        };
+        self.finish_attempt(reason, local.synthetic());
+        self.start_next(now, reason);
+    }
+
+    fn start_next(&mut self, now: Instant, reason: Reason) {
+        let next = self.failover.advance();
+        self.start_or_reject(now, next, reason);
+    }
+
+    fn start_or_reject(&mut self, now: Instant, next: Option<Next>, reason: Reason) {
+        let in_budget = self.budget.is_some_and(|budget| budget > now);
+        match next {
+            Some(Next::Target(target, address)) if in_budget => {
+                self.begin(now, target, Origin::Fresh, address, Renewal::First);
+            }
+            Some(Next::Hop(base, hop, address)) if in_budget => {
+                let target = self.failover.target();
+                self.begin(now, target, Origin::Redirection(base, hop), address, Renewal::First);
+            }
+            Some(_) => self.reject_exhausted(Reason::BudgetUsedUp),
+            None => self.reject_exhausted(reason),
+        }
+    }
+
+    fn begin(
+        &mut self,
+        now: Instant,
+        target: usize,
+        origin: Origin,
+        address: Option<SocketAddr>,
+        renewal: Renewal,
+    ) {
+        let id = AttemptId(self.last);
+        self.last += 1;
+        let place = match &origin {
+            Origin::Fresh => self.plan.route.targets.get(target).map(Place::from),
+            Origin::Redirection(_, hop) => Some(Place::from(hop)),
+        };
+        self.attempt = Some(Attempt::new(id, target, origin, renewal));
+        self.failover.continued_by(id);
+        match (address, place) {
+            (Some(address), _) => self.reach(now, address),
+            (None, Some(place)) => self.acts.push_back(Act::Locate(id, target, place)),
+            (None, None) => {}
+        }
+    }
+
+    fn reach(&mut self, now: Instant, address: SocketAddr) {
+        let patience = self.patience();
+        let Some(attempt) = &mut self.attempt else { return };
+        let connect_by = attempt.go(now, address, &patience);
+        self.acts.push_back(Act::Reach(Reach {
+            attempt: attempt.id,
+            target: attempt.target,
+            address,
+            origin: attempt.origin.clone(),
+            connect_by,
+        }));
+    }
+
+    fn give_up_attempt(&mut self, reason: Reason, status: u16) {
+        if let Some(attempt) = &self.attempt {
+            self.acts.push_back(Act::Abandon(attempt.id));
+            self.finish_attempt(reason, status);
+        }
+    }
+
+    fn finish_attempt(&mut self, reason: Reason, status: u16) {
+        if let Some(attempt) = self.attempt.take() {
+            self.acts.push_back(Act::Finished(attempt.id, Finish { reason, status }));
+        }
+    }
+
+    fn mark_life(&mut self) {
+        if let Some(attempt) = self.attempt.as_ref().filter(|attempt| attempt.is_direct()) {
+            self.acts.push_back(Act::Mark(attempt.target, Sign::Life));
+        }
+    }
+
+    fn reject_exhausted(&mut self, reason: Reason) {
+        let response = self.failover.exhausted();
+        self.reject(Rejection { status: response.status, retry_after: response.retry_after, reason });
+    }
+
+    fn reject(&mut self, rejection: Rejection) {
+        self.acts.push_back(Act::Reject(rejection));
+        self.end(rejection.reason, rejection.status);
+    }
+
+    fn end(&mut self, reason: Reason, status: u16) {
+        self.attempt = None;
+        self.budget = None;
+        self.state = State::Over;
+        self.acts.push_back(Act::CloseRelay);
+        self.acts.push_back(Act::Over(Ending { reason, status }));
+    }
+
+    /// The times of the present attempt: short while something else could be tried.
+    fn patience(&self) -> Patience {
+        let plan = &self.plan.route.plan;
+        let left = if self.failover.has_more() { Left::Another } else { Left::Nothing };
+        Patience {
+            connect: plan.connect_limit(left),
+            response: plan.silence_limit(left),
+            timeout: plan.timeout,
+            answer: plan.answer_timeout,
+        }
+    }
+}
