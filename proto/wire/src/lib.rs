@@ -1,6 +1,30 @@
 //! The generated code of `proto/um/v1` and its conversions to and from the model of `um-topology`.
 //!
-//! Not here: validation (the model has it), and what a service does with a request.
+//! Not here: validation across fields and resources (the model has it), and what a service does with a request.
+//! [`v1`] is what travels, [`resource`] the way to and from the model, [`mask`] and [`diff`] work on any kind by its
+//! descriptors, [`stored`] is what stands in the store, [`sync`] the discovery protocol on the wire.
+
+pub mod common;
+pub mod descriptor;
+pub mod diff;
+pub mod effective;
+pub mod invalid;
+pub mod line;
+pub mod mask;
+pub mod proxy_list;
+pub mod resource;
+pub mod settings;
+pub mod station;
+pub mod stored;
+pub mod sync;
+pub mod time;
+pub mod user;
+
+mod reader;
+
+pub use common::{Common, Kinded, Output};
+pub use descriptor::FILE_DESCRIPTOR_SET;
+pub use invalid::Invalid;
 
 /// Package `um.v1`: messages, clients and servers, as generated.
 #[allow(
@@ -8,12 +32,10 @@
     unreachable_pub,
     unused_qualifications,
     clippy::all,
+    clippy::too_many_lines,
     clippy::allow_attributes_without_reason,
     reason = "generated code; its documentation is that of the .proto files"
 )]
 pub mod v1 {
     tonic::include_proto!("um.v1");
 }
-
-/// All files of package `um.v1` with what they import, as an encoded `FileDescriptorSet`, comments and extension options included.
-pub const FILE_DESCRIPTOR_SET: &[u8] = tonic::include_file_descriptor_set!("um.v1");

@@ -1,0 +1,52 @@
+//! Settings, to and from the model.
+
+use um_topology as model;
+use um_topology::{Id, Kind, Name};
+
+use crate::reader::{Reader, host_text};
+use crate::v1::{self, settings};
+use crate::{Common, Invalid};
+
+impl TryFrom<&v1::Settings> for model::Settings {
+    type Error = Invalid;
+
+    fn try_from(from: &v1::Settings) -> Result<Self, Invalid> {
+        let mut reader = Reader::default();
+        reader.own_name(Kind::Settings, &from.name);
+        let contact_line = from.station_defaults.as_ref().and_then(|defaults| defaults.contact_line.as_ref());
+        let settings = Self {
+            meta: from.to_meta(),
+            domains: reader.parse_all("domains", &from.domains),
+            station_defaults: model::StationDefaults {
+                contact_line: reader.reference("station_defaults.contact_line", Kind::Line, contact_line),
+            },
+            allowed_redirect_hosts: reader.parse_all("allowed_redirect_hosts", &from.allowed_redirect_hosts),
+            routing: model::RoutingSettings {
+                rewrite_request_uri: from.routing.as_ref().and_then(|routing| routing.rewrite_request_uri),
+            },
+        };
+        reader.finish(settings)
+    }
+}
+
+impl From<&model::Settings> for v1::Settings {
+    fn from(from: &model::Settings) -> Self {
+        let contact_line =
+            from.station_defaults.contact_line.as_ref().map(|id| Name::line(Id::clone(id)).to_string());
+        let rewrite_request_uri = from.routing.rewrite_request_uri;
+        let mut settings = Self {
+            domains: from.domains.iter().map(host_text).collect(),
+            station_defaults: contact_line.map(|line| settings::StationDefaults { contact_line: Some(line) }),
+            allowed_redirect_hosts: from
+                .allowed_redirect_hosts
+                .iter()
+                .map(|pattern| pattern.text().to_owned())
+                .collect(),
+            routing: rewrite_request_uri.map(|_| settings::Routing { rewrite_request_uri }),
+            ..Self::default()
+        };
+        settings.set_name(Name::settings().to_string());
+        settings.set_meta(from.meta.as_deref());
+        settings
+    }
+}
