@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use crate::flow::Transport;
+
 /// Whether the transport under a transaction repeats lost messages itself (RFC 3261 §17).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reliability {
@@ -11,6 +13,14 @@ pub enum Reliability {
     Unreliable,
     /// TCP, TLS: nothing but a 2xx to an INVITE is ever repeated.
     Reliable,
+}
+
+impl Reliability {
+    /// Returns that of a transport.
+    #[must_use]
+    pub fn of(transport: Transport) -> Self {
+        if transport.is_reliable() { Self::Reliable } else { Self::Unreliable }
+    }
 }
 
 /// The timer settings of a line; every transaction keeps a copy of those it was born with.

@@ -1,0 +1,1 @@
+//! Dialogs made of messages, one fact a test.

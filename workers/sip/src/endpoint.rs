@@ -1,0 +1,159 @@
+//! One shard's SIP: all its transactions and dialogs behind four inputs, one output queue and a few acts.
+//!
+//! # For the user (the engine)
+//!
+//! 1. Tell it the lines: [`Endpoint::set_line`].
+//! 2. Feed [`Endpoint::handle_message`], [`Endpoint::handle_flow_failed`] and [`Endpoint::handle_timeout`], or act;
+//!    then drain [`Endpoint::poll_output`] to the end, then read [`Endpoint::poll_timeout`].
+//! 3. Answer every [`Event::Request`] with [`Endpoint::respond`]. The first 1xx (but 100) or 2xx to an INVITE makes the
+//!    dialog and the act returns it. A 2xx is repeated here until [`Event::Acknowledged`] or [`Event::AckMissing`].
+//! 4. Send with [`Endpoint::request`] (new identity per failover attempt, [`Identity::next`] per retry the server asked
+//!    for) and [`Endpoint::request_inside`]. The flow is the user's business: it resolves the Request-URI or
+//!    [`Dialog::next_hop`](crate::dialog::Dialog::next_hop), opens the connection and hands the flow in.
+//! 5. After [`ResponseKind::Success`] to an INVITE call [`Endpoint::ack`] once. [`ResponseKind::Fork`] and
+//!    [`ResponseKind::Late`] are ended with [`Endpoint::bye`] alone, which sends the ACK that is owed.
+//! 6. [`Endpoint::cancel`] wants the final response, [`Endpoint::abandon`] wants to hear nothing more but a late 2xx.
+//! 7. A dialog ends with [`Endpoint::bye`], with a BYE received and answered, or with [`Endpoint::forget`].
+//!
+//! # What it does by itself
+//!
+//! Retransmissions both ways, ACK of failures, re-ACK of repeated 2xx, 100 when the user is slow, CANCEL answered, and
+//! the refusals of [`RefuseReason`]. It opens no connection, resolves no name, reads no clock, routes no call.
+//!
+//! The matching rules are those of RFC 3261 §17.1.3 and §17.2.3; dialogs are found by our tag (§12.2.2), from which any
+//! shard can tell the owner of a message.
+
+use std::{collections::VecDeque, time::Instant};
+
+use crate::{
+    dialog::{Dialog, DialogTable},
+    flow::{Flow, LineIndex},
+};
+
+pub use self::{
+    config::{Config, LineProfile},
+    counters::{Counters, DropReason, RefuseReason},
+    draft::{ActError, Body, CopiedLine, Extra, Identity, Inside, Reply, Request},
+    event::{ClientTransaction, DialogId, Event, Output, ResponseKind, ServerTransaction},
+};
+
+mod answer;
+mod cancel;
+mod compose;
+mod config;
+mod counters;
+mod draft;
+mod entry;
+mod event;
+mod identity;
+mod inside;
+mod keys;
+mod originate;
+mod receive_request;
+mod receive_response;
+mod refuse;
+mod table;
+mod timeout;
+
+use self::{identity::Randomness, table::Table};
+
+/// The SIP of one shard.
+#[derive(Debug)]
+pub struct Endpoint {
+    config: Config,
+    lines: Vec<Option<LineProfile>>,
+    table: Table,
+    dialogs: DialogTable,
+    randomness: Randomness,
+    outputs: VecDeque<Output>,
+    counters: Counters,
+    /// Buffer for look-up keys.
+    scratch: Vec<u8>,
+}
+
+impl Endpoint {
+    /// Makes an endpoint without lines.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        let mut randomness = Randomness::new(config.seed);
+        Self {
+            lines: Vec::new(),
+            table: Table::new(randomness.draw(), config.max_transactions),
+            dialogs: DialogTable::new(randomness.draw(), config.max_dialogs),
+            randomness,
+            outputs: VecDeque::new(),
+            counters: Counters::default(),
+            scratch: Vec::new(),
+            config,
+        }
+    }
+
+    /// Adds or changes a line; running transactions keep their timers. A line index above 65 535 is ignored.
+    pub fn set_line(&mut self, line: LineIndex, profile: LineProfile) {
+        let Some(at) = usize::try_from(line.0).ok().filter(|at| *at <= MAX_LINE) else { return };
+        if self.lines.len() <= at {
+            self.lines.resize(at + 1, None);
+        }
+        self.lines[at] = Some(profile);
+    }
+
+    /// Removes a line: what still comes over it is dropped and counted, so let its dialogs end first.
+    pub fn remove_line(&mut self, line: LineIndex) {
+        if let Some(slot) = usize::try_from(line.0).ok().and_then(|at| self.lines.get_mut(at)) {
+            *slot = None;
+        }
+    }
+
+    /// Takes the next output.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// Returns when [`Self::handle_timeout`] has to be called next.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.table.next_deadline()
+    }
+
+    /// Returns a dialog.
+    #[must_use]
+    pub fn dialog(&self, id: DialogId) -> Option<&Dialog> {
+        self.dialogs.get(id)
+    }
+
+    /// Returns how many transactions there are.
+    #[must_use]
+    pub fn transactions(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Returns how many dialogs there are.
+    #[must_use]
+    pub fn dialogs(&self) -> usize {
+        self.dialogs.len()
+    }
+
+    /// Returns the counters.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    fn line(&self, line: LineIndex) -> Option<&LineProfile> {
+        self.lines.get(usize::try_from(line.0).ok()?)?.as_ref()
+    }
+
+    fn emit(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    fn send(&mut self, flow: Flow, bytes: bytes::Bytes) {
+        self.outputs.push_back(Output::Send { flow, bytes });
+    }
+}
+
+/// Highest line index that is taken.
+const MAX_LINE: usize = 0xFFFF;
+
+#[cfg(test)]
+mod tests;

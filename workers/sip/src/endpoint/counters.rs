@@ -1,0 +1,120 @@
+//! Why something received was dropped or refused by the endpoint itself: closed enums, counted.
+
+/// Why a received message led to nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DropReason {
+    /// Only line breaks: a keep-alive, not a fault (RFC 5626 §4.4.1).
+    KeepAlive,
+    /// Not SIP, or a response or ACK too broken to answer.
+    Malformed,
+    /// The flow names a line that the endpoint does not have (any more).
+    UnknownLine,
+    /// An ACK that belongs to no transaction and no dialog.
+    StrayAck,
+    /// A response that belongs to no transaction; reported as an event if it is a 2xx to an INVITE.
+    StrayResponse,
+    /// A response that opens more early dialogs than one INVITE may have.
+    TooManyForks,
+    /// A 1xx or 2xx to an INVITE whose headers make no dialog; a 2xx is reported as [`super::ResponseKind::Broken`].
+    Undialogable,
+}
+
+impl DropReason {
+    /// All reasons, in the order of their counters.
+    pub const ALL: [Self; 7] = [
+        Self::KeepAlive,
+        Self::Malformed,
+        Self::UnknownLine,
+        Self::StrayAck,
+        Self::StrayResponse,
+        Self::TooManyForks,
+        Self::Undialogable,
+    ];
+
+    /// Name for metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::KeepAlive => "keep_alive",
+            Self::Malformed => "malformed",
+            Self::UnknownLine => "unknown_line",
+            Self::StrayAck => "stray_ack",
+            Self::StrayResponse => "stray_response",
+            Self::TooManyForks => "too_many_forks",
+            Self::Undialogable => "undialogable",
+        }
+    }
+}
+
+/// Why the endpoint refused a request by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RefuseReason {
+    /// Malformed but addressable: 400, 505 or 513.
+    Malformed,
+    /// No room for another transaction or dialog: 503.
+    Full,
+    /// In no dialog that exists, or a CANCEL without its INVITE: 481.
+    NoDialog,
+    /// The same request over a second way: 482 (RFC 3261 §8.2.2.2).
+    Merged,
+    /// CSeq lower than before, or a re-INVITE during another: 500 with `Retry-After` (§12.2.2, §14.2).
+    Disorder,
+    /// A re-INVITE that crosses one of ours: 491 (§14.2).
+    Pending,
+}
+
+impl RefuseReason {
+    /// All reasons, in the order of their counters.
+    pub const ALL: [Self; 6] =
+        [Self::Malformed, Self::Full, Self::NoDialog, Self::Merged, Self::Disorder, Self::Pending];
+
+    /// Name for metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::Full => "full",
+            Self::NoDialog => "no_dialog",
+            Self::Merged => "merged",
+            Self::Disorder => "disorder",
+            Self::Pending => "pending",
+        }
+    }
+}
+
+/// Plain counters; they only grow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    drops: [u64; DropReason::ALL.len()],
+    refusals: [u64; RefuseReason::ALL.len()],
+    /// Requests received again and dealt with by their transaction.
+    pub retransmissions_received: u64,
+    /// Requests and responses sent again because a timer ran out.
+    pub retransmissions_sent: u64,
+    /// 300–699 to an INVITE that nobody acknowledged.
+    pub failures_unacknowledged: u64,
+    /// Requests that the user of the endpoint never answered.
+    pub requests_unanswered: u64,
+}
+
+impl Counters {
+    /// Returns how many messages were dropped for a reason.
+    #[must_use]
+    pub fn dropped(&self, reason: DropReason) -> u64 {
+        self.drops[reason as usize]
+    }
+
+    /// Returns how many requests were refused for a reason.
+    #[must_use]
+    pub fn refused(&self, reason: RefuseReason) -> u64 {
+        self.refusals[reason as usize]
+    }
+
+    pub(crate) fn on_drop(&mut self, reason: DropReason) {
+        self.drops[reason as usize] += 1;
+    }
+
+    pub(crate) fn on_refusal(&mut self, reason: RefuseReason) {
+        self.refusals[reason as usize] += 1;
+    }
+}

@@ -1,0 +1,1 @@
+//! Endpoints joined by a virtual network.
