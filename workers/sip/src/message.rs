@@ -22,7 +22,7 @@ pub use self::{
 use self::{essentials::Essentials, head::LineIndexed};
 pub(crate) use self::{
     essentials::TopVia,
-    head::{Head, line_end},
+    head::{Head, header_end, line_end, split_header},
     start_line::StartLine,
 };
 use crate::{
@@ -72,6 +72,19 @@ impl Message {
             Ok((body, essentials)) => Ok(Self { head, start, essentials, body }),
             Err(cause) => Err(salvage::refuse(head, &start, cause)),
         }
+    }
+}
+
+/// Refuses a message of which only the head is there: its stream was lost for `cause`.
+pub(crate) fn refuse_head(head: Bytes, cause: Cause, limits: &Limits) -> ParseError {
+    let Some(end) = line_end(&head, 0) else {
+        return ParseError { cause, salvage: None };
+    };
+    let start = StartLine::parse(&head, 0, end.content);
+    let (head, _) = Head::index(head, end.next, limits);
+    match start {
+        Ok(start) => salvage::refuse(head, &start, cause),
+        Err(broken) => salvage::refuse_broken(head, start_line::BrokenStart { cause, ..broken }),
     }
 }
 

@@ -133,8 +133,11 @@ impl NameAddrSpans {
         if uri.iter().any(|byte| scan::is_lws(*byte) || *byte == b'<') {
             return Err(Fault::Syntax);
         }
-        let display = if display.is_empty() { Span::default() } else { Span::within(value, display) };
-        Ok(Self { display, uri: Span::within(value, uri), params: Span::within(value, params) })
+        Ok(Self {
+            display: Span::within(value, display),
+            uri: Span::within(value, uri),
+            params: Span::within(value, params),
+        })
     }
 
     /// The tag parameter of a value that was scanned, relative to it.

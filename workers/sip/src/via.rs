@@ -88,7 +88,7 @@ impl Via {
         let port = if self.params.contains("rport") {
             source.port()
         } else {
-            self.sent_by.port.unwrap_or(Transport::Udp.default_port())
+            self.sent_by.port.unwrap_or_else(|| Transport::Udp.default_port())
         };
         SocketAddr::new(source.ip(), port)
     }
@@ -129,7 +129,7 @@ impl ViaSpans {
         }
         let (sent_by, params) = match memchr::memchr(b';', rest) {
             Some(at) => rest.split_at_checked(at).ok_or(Fault::Syntax)?,
-            None => (rest, rest.get(rest.len()..).unwrap_or_default()),
+            None => (rest, &[][..]),
         };
         let (host, port) = host::split_port(scan::trim(sent_by))?;
         check_host(host)?;
@@ -149,7 +149,7 @@ impl ViaSpans {
             let (name, value) = param?;
             if name.eq_ignore_ascii_case(b"branch") {
                 let value = value.filter(|value| params::is_identifier(value)).ok_or(Fault::Syntax)?;
-                self.branch = self.branch.or(Some(Span::within(whole, value)));
+                self.branch = self.branch.or_else(|| Some(Span::within(whole, value)));
             } else if name.eq_ignore_ascii_case(b"rport") {
                 self.rport = true;
             }

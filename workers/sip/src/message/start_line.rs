@@ -45,8 +45,7 @@ impl StartLine {
         let (version, rest) = scan::split_once(line, b' ').ok_or(Cause::StartLine)?;
         check_version(version)?;
         // Some stacks leave out the blank in front of an empty phrase; there is nothing to confuse it with.
-        let (code, reason) =
-            scan::split_once(rest, b' ').unwrap_or((rest, rest.get(rest.len()..).unwrap_or_default()));
+        let (code, reason) = scan::split_once(rest, b' ').unwrap_or((rest, &[]));
         if code.len() != 3 {
             return Err(Cause::StartLine);
         }

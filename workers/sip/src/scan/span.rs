@@ -20,11 +20,11 @@ impl Span {
         }
     }
 
-    /// The span of `part` within `whole`; empty if it does not lie inside.
+    /// The span of `part` within `whole`; empty if it is, or does not lie inside.
     #[inline]
     pub(crate) fn within(whole: &[u8], part: &[u8]) -> Self {
         let start = (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
-        if start > whole.len() || part.len() > whole.len() - start {
+        if part.is_empty() || start > whole.len() || part.len() > whole.len() - start {
             return Self::default();
         }
         Self::new(start, start + part.len())

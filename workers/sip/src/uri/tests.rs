@@ -49,7 +49,7 @@ fn reads_ipv6_references() {
     let uri = uri("sip:user@[2001:db8::10]:5070;transport=udp");
     assert_eq!(uri.host().and_then(Host::ip), "2001:db8::10".parse().ok());
     assert_eq!(uri.port(), Some(5070));
-    assert_eq!(Uri::parse(b"sip:2001:db8::10"), Err(Fault::Host));
+    assert_eq!(Uri::parse(b"sip:2001:db8::10"), Err(Fault::Number));
 }
 
 #[test]
