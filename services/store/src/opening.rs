@@ -1,9 +1,25 @@
 //! From the text an operator writes to an open store: `embedded:PATH` or `etcd:URL[,URL…]`.
 
-use std::path::PathBuf;
-use std::str::FromStr;
+use std::{path::PathBuf, str::FromStr, sync::Arc};
 
-use crate::error::StoreError;
+use crate::{
+    embedded::{EmbeddedOptions, EmbeddedStore},
+    error::StoreError,
+    etcd::EtcdStore,
+    store::Store,
+};
+
+/// Opens the store that `spec` names. Needs a tokio runtime.
+///
+/// # Errors
+/// The embedded store's file cannot be opened. An unreachable etcd is no error here; it shows in the
+/// first call.
+pub async fn open(spec: &Spec) -> Result<Arc<dyn Store>, StoreError> {
+    match spec {
+        Spec::Embedded(path) => Ok(Arc::new(EmbeddedStore::open(path, EmbeddedOptions::default()).await?)),
+        Spec::Etcd(endpoints) => Ok(Arc::new(EtcdStore::connect(endpoints.clone()).await?)),
+    }
+}
 
 /// Which store to open.
 #[derive(Debug, Clone, PartialEq, Eq)]

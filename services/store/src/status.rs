@@ -23,6 +23,8 @@ pub enum Backend {
 pub enum Warning {
     /// The version lacks something we rely on; the text says what is degraded.
     Degraded(String),
+    /// The version may lose or corrupt data; serving from it needs an operator's explicit word.
+    Unsafe(String),
     /// Less than a fifth of the space is free.
     SpaceLow,
     /// The store reports an alarm or error of its own.

@@ -245,6 +245,14 @@ impl Txn {
         self.then.iter().chain(&self.otherwise).any(Op::writes)
     }
 
+    /// The leases that puts of either branch name.
+    pub(crate) fn leases(&self) -> impl Iterator<Item = LeaseId> {
+        self.then.iter().chain(&self.otherwise).filter_map(|op| match op {
+            Op::Put { lease, .. } => *lease,
+            Op::Get { .. } | Op::Delete { .. } => None,
+        })
+    }
+
     /// Checks the request against the limits and rules that both backends share.
     ///
     /// # Errors

@@ -120,7 +120,6 @@ impl Interest {
     }
 
     /// The smallest range that holds all prefixes; keys between them are in it too.
-    #[allow(dead_code, reason = "etcd lands next")]
     pub(crate) fn hull(&self) -> KeyRange {
         let start = self.0.iter().min().cloned().unwrap_or_default();
         let ends: Option<Vec<Bytes>> = self.0.iter().map(|prefix| KeyRange::prefix(prefix).end()).collect();

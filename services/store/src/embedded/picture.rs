@@ -99,6 +99,14 @@ impl Picture {
         self.read_log(from, until, interest).map_err(failed)
     }
 
+    /// Counts the rows of what exists, of history and of the log.
+    #[cfg(test)]
+    pub(super) fn rows(&self) -> Result<(u64, u64, u64), StoreError> {
+        use redb::ReadableTableMetadata;
+        let rows = || Ok::<_, redb::Error>((self.current.len()?, self.history.len()?, self.log.len()?));
+        rows().map_err(failed)
+    }
+
     fn read_log(&self, from: Revision, until: Revision, interest: &Interest) -> Result<Since, redb::Error> {
         let mut batches: Vec<Batch> = Vec::new();
         let (mut entries, mut bytes, mut last) = (0, 0, from);
@@ -131,7 +139,9 @@ impl Picture {
         before: Revision,
         deleted: bool,
     ) -> Result<Event, redb::Error> {
-        let previous = if before == 0 { None } else { self.superseded(key, before)? };
+        // What the oldest readable revision superseded is not readable any more.
+        let kept = before != 0 && revision > self.oldest;
+        let previous = if kept { self.superseded(key, before)? } else { None };
         if deleted {
             return Ok(Event::Delete { key: Bytes::copy_from_slice(key), previous });
         }

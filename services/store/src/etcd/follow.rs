@@ -1,0 +1,228 @@
+//! A watch on etcd: a task that keeps one watch stream open and goes on where the last one broke.
+//!
+//! Everything that is not a healthy answer within [`SILENCE`] ends the stream: its end, an error,
+//! a cancellation, silence although progress is requested all the time. The next one starts at the
+//! revision after the last whole one, on the next member.
+
+use std::{sync::Arc, time::Duration};
+
+use etcd_client::{WatchOptions, WatchRequestSender, WatchResponse, WatchResponseStream};
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Interval, MissedTickBehavior},
+};
+
+use super::{
+    DECODE_LIMIT,
+    assemble::Assembler,
+    convert::{range_end, range_start},
+    endpoints::{CALL_DEADLINE, Endpoint, Endpoints, within_deadline},
+    version::Version,
+};
+use crate::{
+    item::Revision,
+    key::KeyRange,
+    watch::{Interest, WatchEvent},
+};
+
+/// Longest time without any message before the stream is given up.
+const SILENCE: Duration = Duration::from_secs(5);
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(2);
+/// Pause before the first new attempt, doubled up to the longest while attempts fail.
+const PAUSE_MIN: Duration = Duration::from_millis(50);
+const PAUSE_MAX: Duration = Duration::from_secs(2);
+
+/// One watch.
+pub(super) struct Follower {
+    endpoints: Arc<Endpoints>,
+    assembler: Assembler,
+    hull: KeyRange,
+    events: mpsc::Sender<WatchEvent>,
+    /// Changes when progress is asked for; closed when the store is dropped.
+    asked: watch::Receiver<u64>,
+    pause: Duration,
+}
+
+/// Why a stream ended.
+enum End {
+    /// Nobody wants the watch any more.
+    Unwanted,
+    /// History is gone.
+    Compacted(Revision),
+    /// Anything that a new stream may repair.
+    Lost(String),
+}
+
+/// An open stream.
+struct Session {
+    requests: WatchRequestSender,
+    responses: WatchResponseStream,
+    ticks: Interval,
+    proof: bool,
+}
+
+impl Follower {
+    pub(super) fn new(
+        endpoints: Arc<Endpoints>,
+        interest: Interest,
+        from: Revision,
+        events: mpsc::Sender<WatchEvent>,
+        asked: watch::Receiver<u64>,
+    ) -> Self {
+        let hull = interest.hull();
+        let assembler = Assembler::new(interest, from);
+        Self { endpoints, assembler, hull, events, asked, pause: PAUSE_MIN }
+    }
+
+    /// Delivers until the watch or the store is dropped, or history is gone.
+    pub(super) async fn run(mut self) {
+        loop {
+            let endpoints = Arc::clone(&self.endpoints);
+            let (number, member) = endpoints.choose();
+            match self.follow(member).await {
+                End::Unwanted => return,
+                End::Compacted(oldest) => {
+                    let _ = self.events.send(WatchEvent::Compacted { oldest }).await;
+                    return;
+                }
+                End::Lost(reason) => {
+                    tracing::info!(endpoint = %member.url, reason, "etcd watch is opened again");
+                    endpoints.failed(number);
+                }
+            }
+            if !self.wait().await {
+                return;
+            }
+        }
+    }
+
+    /// Waits before the next stream; `false` when it is not wanted any more.
+    async fn wait(&mut self) -> bool {
+        let pause = self.pause;
+        self.pause = (pause * 2).min(PAUSE_MAX);
+        tokio::select! {
+            () = tokio::time::sleep(pause) => self.asked.has_changed().is_ok(),
+            () = self.events.closed() => false,
+        }
+    }
+
+    async fn follow(&mut self, member: &Endpoint) -> End {
+        let mut session = match self.open(member).await {
+            Ok(session) => session,
+            Err(end) => return end,
+        };
+        self.pause = PAUSE_MIN;
+        self.asked.mark_unchanged();
+        loop {
+            let message = tokio::select! {
+                message = tokio::time::timeout(SILENCE, next(&mut session)) => message,
+                changed = self.asked.changed() => {
+                    if changed.is_err() {
+                        return End::Unwanted;
+                    }
+                    if session.requests.request_progress().await.is_err() {
+                        return End::Lost("the request half is closed".to_owned());
+                    }
+                    continue;
+                }
+                () = self.events.closed() => return End::Unwanted,
+            };
+            let end = match message {
+                Ok(Ok(message)) => self.deliver(message, session.proof).await,
+                Ok(Err(reason)) => Some(End::Lost(reason)),
+                Err(_) => Some(End::Lost("no message for too long".to_owned())),
+            };
+            if let Some(end) = end {
+                return end;
+            }
+        }
+    }
+
+    /// Opens a stream; its first message must say that the watch was created.
+    async fn open(&mut self, member: &Endpoint) -> Result<Session, End> {
+        self.assembler.restart();
+        let lost = |reason: String| End::Lost(reason);
+        let mut client = member.client.clone();
+        let status = within_deadline(client.status())
+            .await
+            .map_err(|failure| lost(failure.into_error().to_string()))?;
+        let proof = Version::parse(status.version()).is_some_and(Version::progress_is_proof);
+        let mut options =
+            WatchOptions::new().with_start_revision(self.assembler.next()).with_prev_key().with_fragment();
+        if let Some(end) = range_end(&self.hull) {
+            options = options.with_range(end);
+        }
+        let mut watches = member.client.watch_client().max_decoding_message_size(DECODE_LIMIT);
+        let stream = within_deadline(watches.watch(range_start(&self.hull), Some(options)))
+            .await
+            .map_err(|failure| lost(failure.into_error().to_string()))?;
+        let (requests, mut responses) = stream.split();
+        let first = tokio::time::timeout(CALL_DEADLINE, responses.message()).await;
+        match first {
+            Ok(Ok(Some(first))) if first.created() && !first.canceled() => {}
+            Ok(Ok(Some(first))) => return Err(ended(&first)),
+            Ok(Ok(None)) => return Err(lost("the stream ended at once".to_owned())),
+            Ok(Err(error)) => return Err(lost(error.to_string())),
+            Err(_) => return Err(lost("the watch was not created in time".to_owned())),
+        }
+        let mut ticks = tokio::time::interval(PROGRESS_INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Ok(Session { requests, responses, ticks, proof })
+    }
+
+    /// Hands one message on; returns why the stream is over, if it is.
+    async fn deliver(&mut self, message: WatchResponse, proof: bool) -> Option<End> {
+        if message.canceled() {
+            return Some(ended(&message));
+        }
+        let message = message.0;
+        if message.events.is_empty() && !message.fragment {
+            let revision = message.header.map_or(0, |header| header.revision);
+            let event = if proof {
+                self.assembler.progress(revision).map(WatchEvent::Progress)
+            } else {
+                Some(WatchEvent::Alive)
+            };
+            return match event {
+                Some(event) if !message.created => self.send(event).await,
+                Some(_) | None => None,
+            };
+        }
+        let events = message.events.into_iter().map(etcd_client::Event).collect();
+        for batch in self.assembler.events(events, message.fragment) {
+            if let Some(end) = self.send(WatchEvent::Batch(batch)).await {
+                return Some(end);
+            }
+        }
+        None
+    }
+
+    async fn send(&self, event: WatchEvent) -> Option<End> {
+        self.events.send(event).await.is_err().then_some(End::Unwanted)
+    }
+}
+
+/// Waits for the next message, requesting progress meanwhile.
+async fn next(session: &mut Session) -> Result<WatchResponse, String> {
+    loop {
+        tokio::select! {
+            message = session.responses.message() => {
+                return match message {
+                    Ok(Some(message)) => Ok(message),
+                    Ok(None) => Err("the stream ended".to_owned()),
+                    Err(error) => Err(error.to_string()),
+                };
+            }
+            _ = session.ticks.tick() => {
+                session.requests.request_progress().await.map_err(|error| error.to_string())?;
+            }
+        }
+    }
+}
+
+fn ended(message: &WatchResponse) -> End {
+    if message.compact_revision() > 0 {
+        return End::Compacted(message.compact_revision());
+    }
+    End::Lost(format!("cancelled: {}", message.cancel_reason()))
+}
