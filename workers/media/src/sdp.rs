@@ -12,7 +12,7 @@ mod line;
 mod negotiation;
 mod offer;
 
-pub use answer::{AgreedCodec, Agreement};
+pub use answer::{AgreedCodec, Agreement, Kinship};
 pub use audio::{Audio, RemoteMedia};
 pub use codec::Codec;
 pub use direction::Direction;

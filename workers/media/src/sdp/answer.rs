@@ -10,6 +10,8 @@ use crate::payload::PayloadMaps;
 /// An answer, matched to the offer that it answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Agreement {
+    /// Whether the codecs were offered.
+    pub kinship: Kinship,
     /// Accepted formats in the order of the answer; at least one is speech.
     pub codecs: Vec<AgreedCodec>,
     /// Where the far end receives.
@@ -22,6 +24,16 @@ pub struct Agreement {
     pub max_ptime: Option<u16>,
 }
 
+/// How the codecs of an answer stand to those of the offer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kinship {
+    /// At least one speech codec is in both, as RFC 3264 section 6.1 demands; only such codecs are kept.
+    Common,
+    /// None is: the far end answers with a fixed list. As nothing is decoded here, the list is passed on as it is, and the
+    /// one who offered decides whether to stay.
+    Foreign,
+}
+
 /// A codec that both sides of a leg accept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AgreedCodec {
@@ -32,16 +44,17 @@ pub struct AgreedCodec {
 }
 
 impl Agreement {
-    /// Matches an answered stream to the codecs that we offered; `None` when no speech codec is in both.
-    pub(super) fn of(offered: &[Codec], answered: &Audio) -> Option<Self> {
-        let codecs = common(offered, &answered.codecs);
-        codecs.iter().any(|codec| codec.call.is_speech()).then_some(Self {
-            codecs,
-            remote: answered.remote,
-            direction: answered.direction,
-            ptime: answered.ptime,
-            max_ptime: answered.max_ptime,
-        })
+    /// Matches an answered stream to the codecs that we offered.
+    pub(super) fn of(offered: &[Codec], answered: &Audio) -> Self {
+        let common = common(offered, &answered.codecs);
+        let (kinship, codecs) = if common.iter().any(|codec| codec.call.is_speech()) {
+            (Kinship::Common, common)
+        } else {
+            let alike = |codec: &Codec| AgreedCodec { call: codec.clone(), leg: codec.clone() };
+            (Kinship::Foreign, answered.codecs.iter().map(alike).collect())
+        };
+        let Audio { remote, direction, ptime, max_ptime, .. } = *answered;
+        Self { kinship, codecs, remote, direction, ptime, max_ptime }
     }
 }
 

@@ -79,7 +79,7 @@ pub enum AnswerError {
     /// The stream that we offered is refused or changed into something else.
     #[error(transparent)]
     Unusable(#[from] Unusable),
-    /// The answer accepts none of the offered audio codecs.
+    /// What was agreed with the other leg, or before, has no codec in common with the offer to be answered.
     #[error("no codec in common")]
     NoCommonCodec,
     /// There is no offer that this could be the answer to.

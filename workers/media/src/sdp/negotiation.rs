@@ -16,7 +16,7 @@ use bytes::Bytes;
 use ipnet::IpNet;
 
 use super::{
-    answer::{AgreedCodec, Agreement, Offerer, clock_rate, common, payload_maps},
+    answer::{AgreedCodec, Agreement, Kinship, Offerer, clock_rate, common, payload_maps},
     audio::{Audio, RemoteMedia},
     codec::Codec,
     direction::Direction,
@@ -142,7 +142,7 @@ impl Negotiation {
     /// Takes the answer to our offer, in a provisional or final response. A later answer to the same offer replaces an earlier one.
     ///
     /// # Errors
-    /// When it is malformed, refuses our stream, has no codec in common, or was not expected. The offer stays pending then.
+    /// When it is malformed, refuses our stream, or was not expected. The offer stays pending then.
     pub fn handle_answer(&mut self, body: &[u8]) -> Result<Agreement, AnswerError> {
         let proposal = match (&self.pending, &self.settled) {
             (Pending::WeOffered { proposal }, _) => proposal,
@@ -152,7 +152,7 @@ impl Negotiation {
         };
         let description = Description::parse(body)?;
         let audio = description.audio_at(proposal.slots.audio())?;
-        let agreement = Agreement::of(&proposal.codecs, audio).ok_or(AnswerError::NoCommonCodec)?;
+        let agreement = Agreement::of(&proposal.codecs, audio);
         self.settled = Some(Settled {
             offerer: Offerer::Us,
             codecs: agreement.codecs.clone(),
@@ -168,18 +168,13 @@ impl Negotiation {
     /// Answers the peer's offer with what the other leg's far end accepted. When it was answered before, the same answer again.
     ///
     /// # Errors
-    /// When there is no offer to answer, or it has no codec in common with `agreement`. The offer stays pending then.
+    /// When there is no offer to answer, or `agreement` is about another offer's codecs. The offer stays pending then.
     pub fn answer(&mut self, agreement: &Agreement) -> Result<Answer, AnswerError> {
         let Pending::PeerOffered { audio, .. } = &self.pending else { return self.repeat(agreement) };
-        let accepted: Vec<Codec> = agreement.codecs.iter().map(|codec| codec.call.clone()).collect();
-        // Order and parameters are the far end's, numbers and names the caller's.
-        let mut codecs = common(&audio.codecs, &accepted);
-        for codec in &mut codecs {
-            let far = agreement.codecs.iter().find(|far| far.call.payload == codec.leg.payload);
-            let call = std::mem::replace(&mut codec.leg, codec.call.clone());
-            codec.leg.parameters = far.and_then(|far| far.leg.parameters.clone());
-            codec.call = call;
-        }
+        let codecs = match agreement.kinship {
+            Kinship::Common => as_offered(&audio.codecs, agreement),
+            Kinship::Foreign => agreement.codecs.clone(),
+        };
         let direction = agreement.direction.and(audio.direction.mirrored());
         self.settle(codecs, direction, agreement.ptime, agreement.max_ptime)
     }
@@ -302,6 +297,18 @@ impl Negotiation {
         self.sent = Some(body.clone());
         body
     }
+}
+
+/// Expresses what the far end accepted in the numbers and names of the one who offered; order and parameters stay the far end's.
+fn as_offered(offered: &[Codec], agreement: &Agreement) -> Vec<AgreedCodec> {
+    let accepted: Vec<Codec> = agreement.codecs.iter().map(|codec| codec.call.clone()).collect();
+    let in_offered_terms = |codec: AgreedCodec| {
+        let AgreedCodec { call: ours, leg: call } = codec;
+        let far = agreement.codecs.iter().find(|far| far.call.payload == call.payload);
+        let parameters = far.and_then(|far| far.leg.parameters.clone());
+        AgreedCodec { call, leg: Codec { parameters, ..ours } }
+    };
+    common(offered, &accepted).into_iter().map(in_offered_terms).collect()
 }
 
 fn proposal_of(audio: &Audio, slots: &Slots) -> Proposal {

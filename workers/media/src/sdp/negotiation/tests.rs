@@ -142,8 +142,10 @@ fn answers_that_cannot_be_used_name_why() {
         ("m=audio 0 RTP/AVP 0", AnswerError::Unusable(Unusable::PortZero)),
         ("m=audio 9000 RTP/SAVP 0", AnswerError::Unusable(Unusable::Secure)),
         ("m=image 9000 udptl t38", AnswerError::Unusable(Unusable::NoAudio)),
-        ("m=audio 9000 RTP/AVP 18", AnswerError::NoCommonCodec),
-        ("m=audio 9000 RTP/AVP 18 101\r\na=rtpmap:101 telephone-event/8000", AnswerError::NoCommonCodec),
+        (
+            "m=audio 9000 RTP/AVP 101\r\na=rtpmap:101 telephone-event/8000",
+            AnswerError::Unusable(Unusable::NoCodec),
+        ),
     ];
     for (media, error) in cases {
         let mut server = outbound();
@@ -155,6 +157,35 @@ fn answers_that_cannot_be_used_name_why() {
         outbound().handle_answer(EXCHANGE.as_bytes()),
         Err(AnswerError::NotExpected(WrongState::NoOffer))
     );
+}
+
+/// SIPp's stock `uas` answers PCMU whatever was offered, also to the PCMA of its own `uac_pcap`.
+#[test]
+fn an_answer_outside_the_offer_is_passed_on_as_it_is() {
+    let offer = varied(CONNECTION, "m=audio 4000 RTP/AVP 8 101", "a=rtpmap:101 telephone-event/8000\r\n");
+    let (mut caller, mut server) = (inbound(&offer), outbound());
+    server.offer(&caller.proposal().unwrap()).unwrap();
+    let agreement = server.handle_answer(SIPP.as_bytes()).unwrap();
+    assert_eq!(agreement.kinship, Kinship::Foreign);
+    let answer = caller.answer(&agreement).unwrap();
+    assert!(
+        text(&answer.body).contains("m=audio 20000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n"),
+        "{}",
+        text(&answer.body)
+    );
+    let maps = server.remote("192.0.2.9".parse().unwrap(), Arc::from([])).unwrap().payloads;
+    assert_eq!((maps.sent.map(8), maps.received.map(8), maps.received.map(0)), (8, 8, 0));
+    assert_eq!(caller.answer(&agreement), Ok(answer));
+}
+
+#[test]
+fn codecs_in_use_that_are_offered_no_more_end_a_local_answer() {
+    let (mut caller, ..) = play(SIPP, EXCHANGE);
+    let offer = varied(CONNECTION, "m=audio 4000 RTP/AVP 8", "");
+    caller.handle_offer(offer.as_bytes()).unwrap();
+    assert_eq!(caller.answer_locally(), Err(AnswerError::NoCommonCodec));
+    caller.reject_offer();
+    assert_eq!(caller.codecs().len(), 1, "what held before still holds");
 }
 
 #[test]
