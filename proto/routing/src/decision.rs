@@ -1,15 +1,26 @@
-//! The answer of routing for one INVITE: where it goes, or why it is refused.
+//! The decision for one INVITE: who is called, whose mailbox, which UM servers in which order, and why.
+//!
+//! One function for the live call and the dry run. The steps are those of [`Stage`]; each leaves a sentence in the
+//! explanation and may refuse the call. Inside a dialog the dialog decides, so this is never asked.
 
-use std::fmt;
 use std::sync::Arc;
 
-use um_topology::{Host, Id, Station, Transport, Uri, User};
+use um_topology::{Line, Topology};
 
-use crate::explanation::Explanation;
-use crate::facts::{Diversion, HistoryEntry, Party};
+use crate::explanation::{Explanation, Rejection, Stage};
+use crate::facts::Facts;
+use crate::headers;
+use crate::mailbox::{self, Wanted};
 use crate::plan::AttemptPlan;
 use crate::redirect::RedirectPolicy;
-use crate::view::TargetId;
+use crate::reject::{Reject, RejectReason};
+use crate::rotation::Rotation;
+use crate::route::{Route, Service};
+use crate::source::{self, Origin};
+use crate::target::{self, TargetQuery};
+use crate::view::View;
+
+pub use crate::reject::RETRY_AFTER;
 
 /// What is decided for one INVITE, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,155 +40,147 @@ pub enum Outcome {
     Reject(Reject),
 }
 
-/// A call on its way to a UM server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Route {
-    /// The line that received it.
-    pub line_in: Id,
-    /// The line that it leaves on.
-    pub line_out: Id,
-    /// The UM station.
-    pub station: Arc<Station>,
-    /// The user whose mailbox is wanted, or who calls his own; none for an unknown caller's subscriber access.
-    pub user: Option<Arc<User>>,
-    /// What the caller gets to hear.
-    pub service: Service,
-    /// What the outbound INVITE says.
-    pub headers: HeaderPlan,
-    /// The targets in the order of attempts; never empty.
-    pub targets: Vec<Target>,
-    /// How long each step may last.
-    pub plan: AttemptPlan,
-    /// Where a 302 may point to.
-    pub redirect: RedirectPolicy,
-    /// Whether RTP may be relayed packet for packet; false: it is terminated here.
-    pub passthrough: bool,
+/// Decides where an INVITE outside a dialog goes. `rotation` moves on by one call; a dry run passes a copy.
+#[must_use]
+pub fn decide(topology: &Topology, facts: &Facts, view: &dyn View, rotation: &mut Rotation) -> Decision {
+    let explanation = Explanation { topology_revision: topology.revision(), ..Explanation::default() };
+    let mut steps = Steps { topology, facts, view, explanation };
+    let outcome = match steps.route(rotation) {
+        Ok(route) => Outcome::Route(Box::new(route)),
+        Err(rejection) => Outcome::Reject(steps.reject(rejection)),
+    };
+    Decision { outcome, explanation: steps.explanation }
 }
 
-/// What the UM server is asked to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Service {
-    /// Take a message for a mailbox: the call carries one Diversion.
-    CallAnswering,
-    /// Let the caller at his own mailbox: no Diversion.
-    SubscriberAccess,
+/// One decision in the making.
+struct Steps<'a> {
+    topology: &'a Topology,
+    facts: &'a Facts,
+    view: &'a dyn View,
+    explanation: Explanation,
 }
 
-/// What the outbound INVITE says; each target has its own Request-URI.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HeaderPlan {
-    /// To: the station's connection address.
-    pub to: Uri,
-    /// From, without tag.
-    pub from: Party,
-    /// The one Diversion, for call answering.
-    pub diversion: Option<Diversion>,
-    /// History-Info entries, where the provider's profile has them.
-    pub history: Vec<HistoryEntry>,
-}
+impl<'a> Steps<'a> {
+    fn route(&mut self, rotation: &mut Rotation) -> Result<Route, Rejection> {
+        let line_in = self.line_in()?;
+        let origin = self.source(line_in)?;
+        let wanted = self.wanted(&origin)?;
+        let line_out = self.line_out(&wanted)?;
+        let our_host = headers::our_host(self.topology, line_out, self.view);
+        let headers = headers::plan(self.facts, &wanted, &our_host);
+        let list = self.topology.target_list(&wanted.station);
+        let query = TargetQuery {
+            station: &wanted.station,
+            line: line_out,
+            list,
+            request_uri: headers::request_uri(&wanted, &headers),
+            rewrite: headers::rewrites_request_uri(self.topology),
+            hash_key: target::hash_key(list.map(|list| &**list), self.facts, &wanted),
+        };
+        let targets = target::target_list(&query, self.view, rotation, &mut self.explanation);
+        if targets.is_empty() {
+            return Err(rejection(Stage::Targets, RejectReason::NoTarget));
+        }
+        let listed = self.topology.settings().map_or(&[][..], |settings| &settings.allowed_redirect_hosts);
+        let hosts = target::configured_hosts(&query);
+        Ok(Route {
+            line_in: line_in.id.clone(),
+            line_out: line_out.id.clone(),
+            service: wanted.service,
+            headers,
+            plan: AttemptPlan::new(line_out, list.map(|list| &**list)),
+            redirect: RedirectPolicy::new(listed, hosts, line_out.effective_protocol()),
+            passthrough: !wanted.station.effective_disable_media_passthrough(),
+            targets,
+            station: wanted.station,
+            user: wanted.user,
+        })
+    }
 
-/// One target of a call.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
-    /// Which one it is, for health and call counts.
-    pub id: TargetId,
-    /// Where it is.
-    pub host: Host,
-    /// Its port; none: found by SRV, else 5060 (RFC 3263 §4.2).
-    pub port: Option<u16>,
-    /// How to speak to it.
-    pub transport: Transport,
-    /// The Request-URI of an attempt there.
-    pub request_uri: Uri,
-}
+    fn line_in(&mut self) -> Result<&'a Arc<Line>, Rejection> {
+        let unknown = || rejection(Stage::Line, RejectReason::LineUnknown);
+        let line = self.topology.line(&self.facts.line).ok_or_else(unknown)?;
+        self.explanation.line_in = Some(line.id.clone());
+        self.say(format!("Line {} received the call from {}.", line.id, self.facts.source));
+        Ok(line)
+    }
 
-/// A refusal and the response that says so.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reject {
-    /// Status code of the response.
-    pub status: u16,
-    /// Why, for counting.
-    pub reason: RejectReason,
-    /// Why, for the reason phrase; printable ASCII.
-    pub text: &'static str,
-    /// Seconds of `Retry-After`.
-    pub retry_after: Option<u32>,
-}
+    fn source(&mut self, line: &Line) -> Result<Origin, Rejection> {
+        let origin = source::origin(self.topology, line, self.facts, self.view);
+        let origin = origin.map_err(|reason| rejection(Stage::Source, reason))?;
+        self.say(match &origin {
+            Origin::UmServer(Some(station)) => format!("The source is a UM server of station {station}."),
+            Origin::UmServer(None) => "The source is on the UM side.".to_owned(),
+            Origin::Pbx { trusted: true } => {
+                "The source is listed in `allow`, so its callers are known.".to_owned()
+            }
+            Origin::Pbx { trusted: false } => "The source is admitted; its callers are external.".to_owned(),
+        });
+        Ok(origin)
+    }
 
-/// Why a call is refused before any target is tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum RejectReason {
-    /// The receiving line is not in the topology any more.
-    LineUnknown,
-    /// `deny` names the source.
-    SourceDenied,
-    /// `allow` does not name the source, or the line is for UM servers only and it is none.
-    SourceNotAllowed,
-    /// Nobody has the number.
-    NumberUnknown,
-    /// The call was diverted, but by nobody with a mailbox here.
-    MailboxUnknown,
-    /// The called user has neither phone nor mailbox.
-    UserUnavailable,
-    /// The call comes from a UM server and would go to a mailbox again.
-    UmLoop,
-    /// The UM station is inactive.
-    StationInactive,
-    /// The topology does not say how the UM station is reached.
-    StationUnreachable,
-    /// The line towards the UM server is inactive.
-    LineInactive,
-    /// The line towards the UM server has as many calls as it may.
-    LineFull,
-    /// No target can be tried now.
-    NoTarget,
-}
-
-impl RejectReason {
-    /// Returns the reason's name as metrics and the API write it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::LineUnknown => "line_unknown",
-            Self::SourceDenied => "source_denied",
-            Self::SourceNotAllowed => "source_not_allowed",
-            Self::NumberUnknown => "number_unknown",
-            Self::MailboxUnknown => "mailbox_unknown",
-            Self::UserUnavailable => "user_unavailable",
-            Self::UmLoop => "um_loop",
-            Self::StationInactive => "station_inactive",
-            Self::StationUnreachable => "station_unreachable",
-            Self::LineInactive => "line_inactive",
-            Self::LineFull => "line_full",
-            Self::NoTarget => "no_target",
+    fn wanted(&mut self, origin: &Origin) -> Result<Wanted, Rejection> {
+        let number = self.facts.request_uri.user.as_deref().unwrap_or_default();
+        let called = self.topology.called(number, &self.facts.line);
+        let called = called.ok_or_else(|| rejection(Stage::Called, RejectReason::NumberUnknown))?;
+        self.say(mailbox::called_sentence(number, &called));
+        let wanted = mailbox::wanted(self.topology, self.facts, origin, called, &mut self.explanation.steps);
+        let wanted = wanted.map_err(|reason| rejection(Stage::Mailbox, reason))?;
+        self.explanation.user = wanted.user.as_ref().map(|user| user.id.clone());
+        self.explanation.station = Some(wanted.station.id.clone());
+        // What a UM server sends out must never come back into a mailbox: it would record itself.
+        match (origin, wanted.service) {
+            (Origin::UmServer(_), Service::CallAnswering) => {
+                Err(rejection(Stage::Mailbox, RejectReason::UmLoop))
+            }
+            (Origin::UmServer(_), Service::SubscriberAccess) | (Origin::Pbx { .. }, _) => Ok(wanted),
         }
     }
 
-    /// Returns the response that a refusal for this reason is answered with: the one place that chooses it.
-    #[must_use]
-    pub const fn reject(self) -> Reject {
-        let (status, text, retry_after) = match self {
-            Self::LineUnknown => (503, "Line Not Configured", Some(RETRY_AFTER)),
-            Self::SourceDenied | Self::SourceNotAllowed => (403, "Source Not Admitted", None),
-            Self::NumberUnknown => (404, "No Such Number", None),
-            Self::MailboxUnknown => (404, "Diverting Party Has No Mailbox", None),
-            Self::UserUnavailable => (480, "User Has Neither Phone Nor Mailbox", None),
-            Self::UmLoop => (480, "Call From UM Server Not Sent To UM", None),
-            Self::StationInactive => (480, "UM Station Inactive", None),
-            Self::StationUnreachable => (480, "UM Station Not Reachable", None),
-            Self::LineInactive => (503, "Line To UM Server Inactive", Some(RETRY_AFTER)),
-            Self::LineFull => (503, "Line To UM Server Full", Some(5)),
-            Self::NoTarget => (503, "No UM Server Available", Some(RETRY_AFTER)),
+    fn line_out(&mut self, wanted: &Wanted) -> Result<&'a Arc<Line>, Rejection> {
+        let refuse = |reason| Err(rejection(Stage::Station, reason));
+        if !wanted.station.effective_active() {
+            return refuse(RejectReason::StationInactive);
+        }
+        let Some(line) = self.topology.contact_line(&wanted.station) else {
+            return refuse(RejectReason::StationUnreachable);
         };
-        Reject { status, reason: self, text, retry_after }
+        self.explanation.line_out = Some(line.id.clone());
+        let through = match self.topology.target_list(&wanted.station) {
+            Some(list) => format!("to the entries of proxy list {}", list.id),
+            None => "straight to its connection address".to_owned(),
+        };
+        self.say(format!("Station {} is reached from line {} {through}.", wanted.station.id, line.id));
+        if !line.effective_active() {
+            return refuse(RejectReason::LineInactive);
+        }
+        if self.view.line_full(&line.id) {
+            return refuse(RejectReason::LineFull);
+        }
+        Ok(line)
+    }
+
+    fn reject(&mut self, rejection: Rejection) -> Reject {
+        let reject = rejection.reason.reject();
+        self.explanation.rejected_by = Some(rejection);
+        self.explanation.final_response = Some(reject.status);
+        self.say(format!(
+            "The call is refused with {} {}: {}.",
+            reject.status,
+            reject.text,
+            reject.reason.sentence()
+        ));
+        reject
+    }
+
+    fn say(&mut self, sentence: String) {
+        self.explanation.steps.push(sentence);
     }
 }
 
-impl fmt::Display for RejectReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
+const fn rejection(stage: Stage, reason: RejectReason) -> Rejection {
+    Rejection { stage, reason }
 }
 
-/// `Retry-After` of a 503 that says no UM server can be reached, in seconds (domain reference 3(e)).
-pub const RETRY_AFTER: u32 = 10;
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use um_topology::{Host, Id, Transport};
 
-use crate::decision::RejectReason;
+use crate::reject::RejectReason;
 use crate::view::{TargetId, TargetState};
 
 /// The reasons behind one decision; recorded with a live call, answered by a dry run.

@@ -13,14 +13,27 @@ pub mod explanation;
 pub mod facts;
 pub mod plan;
 pub mod redirect;
+pub mod reject;
 pub mod retryable;
+pub mod rotation;
+pub mod route;
 pub mod view;
 
+mod diversion;
+mod headers;
+mod mailbox;
+mod source;
+mod strategy;
+mod target;
+
 pub use cause::Cause;
-pub use decision::{Decision, HeaderPlan, Outcome, Reject, RejectReason, Route, Service, Target};
+pub use decision::{Decision, Outcome, decide};
 pub use explanation::{Explanation, Rejection, Stage, TargetExplanation, Why};
 pub use facts::{Diversion, Facts, HistoryEntry, HistoryRelation, Party};
 pub use plan::{AttemptPlan, Left};
 pub use redirect::{Contact, Hop, RedirectError, RedirectPolicy, RedirectTrail};
+pub use reject::{Reject, RejectReason};
 pub use retryable::{AttemptEnd, Effect, FinalResponse, LocalFailure, Verdict};
+pub use rotation::Rotation;
+pub use route::{HeaderPlan, Route, Service, Target};
 pub use view::{TargetId, TargetState, View};

@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use crate::decision::RETRY_AFTER;
 use crate::plan::AttemptPlan;
+use crate::reject::RETRY_AFTER;
 
 /// What a final response means for the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
