@@ -149,7 +149,8 @@ fn private_versions(manifest: &Manifest) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (section, table) in &manifest.dependencies {
         for (name, value) in table {
-            if value.get("workspace") != Some(&Value::Boolean(true)) {
+            // A crate may depend on itself, to turn on its own features in its tests.
+            if value.get("workspace") != Some(&Value::Boolean(true)) && *name != manifest.name {
                 let what = format!(
                     "`{name}` in [{section}] has a version of its own: declare it in the root manifest, `{name}.workspace = true` here"
                 );
