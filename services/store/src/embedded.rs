@@ -30,12 +30,12 @@ pub use housekeeping::Retention;
 use crate::{
     error::StoreError,
     item::{Found, Lease, LeaseId, Page, Revision},
-    status::{Backend, Snapshot, Status},
+    status::{Backend, Snapshot, Status, Warning},
     store::{Store, check_at, check_compaction, check_watch},
     txn::{Txn, TxnOutcome},
     watch::{Interest, Watch},
 };
-use file::{Opener, StoreFile, open_path};
+use file::{Disk, LocalDisk, StoreFile};
 use follow::Follower;
 use housekeeping::{History, Housekeeper};
 use leases::Leases;
@@ -44,6 +44,9 @@ use writer::{Head, QUEUE, Reply, Request, Writer};
 
 /// Shortest time to live a lease gets, as etcd's with its default timings.
 const TTL_MIN_S: u64 = 2;
+
+/// Free bytes of the disk below which the status warns.
+const SPACE_LOW: u64 = 512 << 20;
 
 /// How an embedded store behaves.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -71,12 +74,16 @@ impl EmbeddedStore {
     /// [`StoreError::Locked`] when another process has it open, [`StoreError::Corrupt`] when it is not
     /// a store's file, or the disk's error.
     pub async fn open(path: impl AsRef<Path>, options: EmbeddedOptions) -> Result<Self, StoreError> {
-        Self::open_with(path.as_ref().to_owned(), options, Box::new(open_path)).await
+        Self::open_with(path.as_ref().to_owned(), options, Box::new(LocalDisk)).await
     }
 
-    async fn open_with(path: PathBuf, options: EmbeddedOptions, opener: Opener) -> Result<Self, StoreError> {
+    async fn open_with(
+        path: PathBuf,
+        options: EmbeddedOptions,
+        disk: Box<dyn Disk>,
+    ) -> Result<Self, StoreError> {
         let open = move || {
-            let opened = StoreFile::open(path, opener)?;
+            let opened = StoreFile::open(path, disk)?;
             copy::remove_left_over(&opened.0.path);
             Ok(opened)
         };
@@ -207,11 +214,13 @@ impl Store for EmbeddedStore {
 
     async fn status(&self) -> Result<Status, StoreError> {
         let (revision, oldest) = self.read(|picture| Ok((picture.revision, picture.oldest))).await?;
-        let path = self.file.path.clone();
-        let size_bytes = blocking(move || {
-            std::fs::metadata(&path).map(|file| file.len()).map_err(|error| failure::failed_io(&error))
+        let file = Arc::clone(&self.file);
+        let (size_bytes, free_bytes) = blocking(move || {
+            let size = std::fs::metadata(&file.path).map_err(|error| failure::failed_io(&error))?.len();
+            Ok((size, file.free_bytes()))
         })
         .await?;
+        let warnings = if free_bytes < SPACE_LOW { vec![Warning::SpaceLow] } else { Vec::new() };
         Ok(Status {
             backend: Backend::Embedded,
             version: format!("{}", schema::FORMAT),
@@ -223,7 +232,7 @@ impl Store for EmbeddedStore {
             quota_bytes: None,
             endpoint: self.file.path.display().to_string(),
             progress_is_proof: true,
-            warnings: Vec::new(),
+            warnings,
         })
     }
 

@@ -25,7 +25,7 @@ pub enum Warning {
     Degraded(String),
     /// The version may lose or corrupt data; serving from it needs an operator's explicit word.
     Unsafe(String),
-    /// Less than a fifth of the space is free.
+    /// Little space is left: a fifth of the backend's quota, or half a gigabyte of the disk.
     SpaceLow,
     /// The store reports an alarm or error of its own.
     Alarm(String),

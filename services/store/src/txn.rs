@@ -245,6 +245,17 @@ impl Txn {
         self.then.iter().chain(&self.otherwise).any(Op::writes)
     }
 
+    /// Bytes of all keys and values.
+    pub(crate) fn bytes(&self) -> usize {
+        let operations = self.then.iter().chain(&self.otherwise).map(Op::bytes);
+        self.compares.iter().map(Compare::bytes).chain(operations).sum()
+    }
+
+    /// Whether either branch puts anything.
+    pub(crate) fn puts(&self) -> bool {
+        self.then.iter().chain(&self.otherwise).any(|op| matches!(op, Op::Put { .. }))
+    }
+
     /// The leases that puts of either branch name.
     pub(crate) fn leases(&self) -> impl Iterator<Item = LeaseId> {
         self.then.iter().chain(&self.otherwise).filter_map(|op| match op {
@@ -262,9 +273,7 @@ impl Txn {
         within("compares", self.compares.len(), OPERATIONS_MAX)?;
         within("operations", self.then.len(), OPERATIONS_MAX)?;
         within("operations", self.otherwise.len(), OPERATIONS_MAX)?;
-        let operations = self.then.iter().chain(&self.otherwise).map(Op::bytes);
-        let bytes = self.compares.iter().map(Compare::bytes).chain(operations).sum();
-        within("bytes", bytes, REQUEST_BYTES_MAX)?;
+        within("bytes", self.bytes(), REQUEST_BYTES_MAX)?;
         if self.compares.iter().any(|compare| compare.keys.is_single() && compare.keys.start().is_empty()) {
             return Err(StoreError::invalid("a compare names an empty key"));
         }

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::{
     failure::{failed, failed_io, failed_open},
-    file::open_path,
+    file::{Disk as _, LocalDisk},
     schema::{CURRENT, HISTORY, LEASED, LEASES, LOG, NUMBERS, TEXTS},
 };
 use crate::{error::StoreError, status::Snapshot};
@@ -64,7 +64,7 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 
 fn write(copy: &Path, database: &Database) -> Result<(), StoreError> {
     let read = database.begin_read().map_err(|error| failed(error.into()))?;
-    let fresh = open_path(copy).map_err(|error| failed_open(copy, error))?;
+    let fresh = LocalDisk.open(copy).map_err(|error| failed_open(copy, error))?;
     copy_all(&read, &fresh).map_err(failed)
 }
 

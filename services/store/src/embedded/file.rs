@@ -5,6 +5,7 @@
 
 use std::{
     fs::File,
+    io,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock, Weak},
     thread,
@@ -32,13 +33,34 @@ const CACHE_BYTES: usize = 256 << 20;
 const LOCK_ATTEMPTS: u32 = 50;
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
-/// How the database is opened; tests put a failing disk beneath it.
-pub(super) type Opener = Box<dyn Fn(&Path) -> Result<Database, DatabaseError> + Send + Sync>;
+/// The disk under the file; tests put a failing one there.
+pub(super) trait Disk: Send + Sync {
+    /// Opens the database at `path`, making it when missing.
+    fn open(&self, path: &Path) -> Result<Database, DatabaseError>;
+    /// Returns how many bytes are free for the file at `path`.
+    fn free_bytes(&self, path: &Path) -> io::Result<u64>;
+}
+
+/// A disk of this machine.
+pub(super) struct LocalDisk;
+
+impl Disk for LocalDisk {
+    fn open(&self, path: &Path) -> Result<Database, DatabaseError> {
+        let mut builder = Builder::new();
+        builder.set_cache_size(CACHE_BYTES);
+        builder.create(path)
+    }
+
+    fn free_bytes(&self, path: &Path) -> io::Result<u64> {
+        let disk = rustix::fs::statvfs(path)?;
+        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+}
 
 /// The file of one store.
 pub(super) struct StoreFile {
     pub(super) path: PathBuf,
-    opener: Opener,
+    disk: Box<dyn Disk>,
     slot: RwLock<Slot>,
 }
 
@@ -67,18 +89,23 @@ impl std::fmt::Debug for StoreFile {
 
 impl StoreFile {
     /// Opens the file, making it (and its folder) when it does not exist.
-    pub(super) fn open(path: PathBuf, opener: Opener) -> Result<(Self, Opened), StoreError> {
+    pub(super) fn open(path: PathBuf, disk: Box<dyn Disk>) -> Result<(Self, Opened), StoreError> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         if let Some(folder) = folder {
             std::fs::create_dir_all(folder).map_err(|error| failed_io(&error))?;
         }
-        let database = open_waiting(&path, &opener)?;
+        let database = open_waiting(&path, &*disk)?;
         let opened = prepare(&database)?;
         if let Some(folder) = folder {
             File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| failed_io(&error))?;
         }
         let slot = RwLock::new(Slot::Open(Arc::new(database)));
-        Ok((Self { path, opener, slot }, opened))
+        Ok((Self { path, disk, slot }, opened))
+    }
+
+    /// Returns how many bytes are free on the disk; as many as one can wish when it does not say.
+    pub(super) fn free_bytes(&self) -> u64 {
+        self.disk.free_bytes(&self.path).unwrap_or(u64::MAX)
     }
 
     /// Returns the database for one short read or one turn.
@@ -100,7 +127,7 @@ impl StoreFile {
     /// Opens the file again once nobody uses the failed database any more.
     pub(super) fn reopen(&self) -> Result<Opened, StoreError> {
         self.wait_for_readers()?;
-        let database = open_waiting(&self.path, &self.opener)?;
+        let database = open_waiting(&self.path, &*self.disk)?;
         let opened = prepare(&database)?;
         *self.slot.write().unwrap_or_else(PoisonError::into_inner) = Slot::Open(Arc::new(database));
         Ok(opened)
@@ -121,17 +148,10 @@ impl StoreFile {
     }
 }
 
-/// Opens a file of this machine.
-pub(super) fn open_path(path: &Path) -> Result<Database, DatabaseError> {
-    let mut builder = Builder::new();
-    builder.set_cache_size(CACHE_BYTES);
-    builder.create(path)
-}
-
-fn open_waiting(path: &Path, opener: &Opener) -> Result<Database, StoreError> {
+fn open_waiting(path: &Path, disk: &dyn Disk) -> Result<Database, StoreError> {
     let mut attempt = 1;
     loop {
-        match opener(path) {
+        match disk.open(path) {
             Ok(database) => return Ok(database),
             Err(DatabaseError::DatabaseAlreadyOpen) if attempt < LOCK_ATTEMPTS => {
                 attempt += 1;

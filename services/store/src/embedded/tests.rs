@@ -7,16 +7,18 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use redb::{BackendError, Database, StorageBackend, backends::FileBackend};
+use redb::{BackendError, Database, DatabaseError, StorageBackend, backends::FileBackend};
 
 use super::*;
 use crate::{txn::Op, watch::WatchEvent};
 
-/// What goes wrong with the disk.
+/// A disk and what goes wrong with it.
 #[derive(Debug)]
-struct Disk {
+struct BadDisk {
     /// Bytes that fit.
     size: AtomicU64,
+    /// Bytes it says are free.
+    free: AtomicU64,
     /// Syncs that will fail.
     failing_syncs: AtomicU64,
     syncs: AtomicU64,
@@ -25,30 +27,34 @@ struct Disk {
 /// A file on such a disk.
 #[derive(Debug)]
 struct DiskFile {
-    disk: Arc<Disk>,
+    disk: Arc<BadDisk>,
     file: FileBackend,
 }
 
-impl Disk {
+impl BadDisk {
     fn new() -> Arc<Self> {
         Arc::new(Self {
             size: AtomicU64::new(u64::MAX),
+            free: AtomicU64::new(u64::MAX),
             failing_syncs: AtomicU64::new(0),
             syncs: AtomicU64::new(0),
         })
     }
 
-    fn opener(self: &Arc<Self>) -> Opener {
-        let disk = Arc::clone(self);
-        Box::new(move |path| {
-            let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-            let file = DiskFile { disk: Arc::clone(&disk), file: FileBackend::new(file)? };
-            Database::builder().create_with_backend(file)
-        })
-    }
-
     fn check(&self, end: u64) -> io::Result<()> {
         if end > self.size.load(Ordering::SeqCst) { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+    }
+}
+
+impl Disk for Arc<BadDisk> {
+    fn open(&self, path: &Path) -> Result<Database, DatabaseError> {
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        let file = DiskFile { disk: Self::clone(self), file: FileBackend::new(file)? };
+        Database::builder().create_with_backend(file)
+    }
+
+    fn free_bytes(&self, _: &Path) -> io::Result<u64> {
+        Ok(self.free.load(Ordering::SeqCst))
     }
 }
 
@@ -116,8 +122,10 @@ async fn open(path: &Path) -> EmbeddedStore {
     EmbeddedStore::open(path, EmbeddedOptions::default()).await.unwrap()
 }
 
-async fn open_on(disk: &Arc<Disk>, path: &Path) -> EmbeddedStore {
-    EmbeddedStore::open_with(path.to_owned(), EmbeddedOptions::default(), disk.opener()).await.unwrap()
+async fn open_on(disk: &Arc<BadDisk>, path: &Path) -> EmbeddedStore {
+    EmbeddedStore::open_with(path.to_owned(), EmbeddedOptions::default(), Box::new(Arc::clone(disk)))
+        .await
+        .unwrap()
 }
 
 async fn put(store: &EmbeddedStore, key: &str, value: impl Into<Bytes>) -> Result<Revision, StoreError> {
@@ -167,7 +175,7 @@ async fn foreign_and_newer_files_are_refused() {
     drop(open(&newer).await);
     {
         let database = loop {
-            if let Ok(database) = open_path(&newer) {
+            if let Ok(database) = LocalDisk.open(&newer) {
                 break database;
             }
             tokio::task::yield_now().await;
@@ -183,14 +191,34 @@ async fn foreign_and_newer_files_are_refused() {
 }
 
 #[tokio::test]
-async fn full_disk_refuses_the_write_and_loses_nothing() {
+async fn disk_that_is_nearly_full_takes_only_deletions() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = BadDisk::new();
+    let store = open_on(&disk, &folder.path().join("store")).await;
+    let revision = put(&store, "k", "v").await.unwrap();
+    put(&store, "l", "v").await.unwrap();
+    disk.free.store(writer::RESERVE - 1, Ordering::SeqCst);
+    let refused = put(&store, "k", "w").await;
+    assert!(matches!(refused, Err(StoreError::Full { .. })), "{refused:?}");
+    let refused = store.lease_grant(Duration::from_secs(60)).await;
+    assert!(matches!(refused, Err(StoreError::Full { .. })), "{refused:?}");
+    assert_eq!(store.status().await.unwrap().warnings, [Warning::SpaceLow]);
+    assert_eq!(value(&store, "k").await.as_deref(), Some(b"v".as_slice()));
+    let deletion = store.txn(Txn::new().then(Op::delete("l"))).await.unwrap();
+    assert_eq!(deletion.revision, revision + 2);
+    store.compact(revision).await.unwrap();
+    disk.free.store(writer::RESERVE, Ordering::SeqCst);
+    assert_eq!(put(&store, "k", "w").await, Ok(revision + 3));
+}
+
+#[tokio::test]
+async fn disk_that_fills_without_warning_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store");
-    let disk = Disk::new();
+    let disk = BadDisk::new();
     let store = open_on(&disk, &path).await;
-    let kept = put(&store, "kept", "v").await.unwrap();
+    let mut revision = put(&store, "kept", "v").await.unwrap();
     disk.size.store(std::fs::metadata(&path).unwrap().len(), Ordering::SeqCst);
-    let mut revision = kept;
     // Whatever free pages the file has are used up first.
     let full = loop {
         match put(&store, "large", vec![7; 900_000]).await {
@@ -199,8 +227,6 @@ async fn full_disk_refuses_the_write_and_loses_nothing() {
         }
     };
     assert!(matches!(full, StoreError::Full { .. }), "{full:?}");
-    assert_eq!(value(&store, "kept").await.as_deref(), Some(b"v".as_slice()));
-    assert_eq!(store.revision().await, Ok(revision));
     disk.size.store(u64::MAX, Ordering::SeqCst);
     let next = loop {
         match put(&store, "after", "v").await {
@@ -220,7 +246,7 @@ async fn full_disk_refuses_the_write_and_loses_nothing() {
 async fn outcome_of_a_failed_commit_is_found_out() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store");
-    let disk = Disk::new();
+    let disk = BadDisk::new();
     let store = open_on(&disk, &path).await;
     let mut revision = put(&store, "k", "0").await.unwrap();
     for n in 1..5 {
@@ -250,7 +276,7 @@ async fn outcome_of_a_failed_commit_is_found_out() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_writes_share_one_sync() {
     let folder = tempfile::tempdir().unwrap();
-    let disk = Disk::new();
+    let disk = BadDisk::new();
     let store = open_on(&disk, &folder.path().join("store")).await;
     let before = disk.syncs.load(Ordering::SeqCst);
     let writes = (0..500).map(|n| {

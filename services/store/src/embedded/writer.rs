@@ -32,8 +32,15 @@ use crate::{
 pub(super) const QUEUE: usize = 1_024;
 /// Most requests of one turn.
 const TURN_REQUESTS: usize = 512;
+/// Bytes of keys and values after which a turn takes no more requests.
+const TURN_BYTES: usize = 8 << 20;
 /// Rows of compacted history that are removed between two turns.
 const GARBAGE_ENTRIES: usize = 1_000;
+
+/// Free bytes of the disk below which nothing is put any more. The file grows in steps, and a
+/// write that fails for lack of space costs opening the file again, during which nothing can be
+/// read; so that is left for surprises.
+pub(super) const RESERVE: u64 = 64 << 20;
 
 /// Answers one request.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
@@ -45,6 +52,24 @@ pub(super) enum Request {
     Grant(LeaseId, u64, Reply<()>),
     Revoke(LeaseId, Reply<()>),
     Compact(Revision, Reply<()>),
+}
+
+impl Request {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Txn(txn, _) => txn.bytes(),
+            Self::Grant(..) | Self::Revoke(..) | Self::Compact(..) => 0,
+        }
+    }
+
+    /// Whether it can make the store's contents grow.
+    fn grows(&self) -> bool {
+        match self {
+            Self::Txn(txn, _) => txn.puts(),
+            Self::Grant(..) => true,
+            Self::Revoke(..) | Self::Compact(..) => false,
+        }
+    }
 }
 
 /// Where the store stands; watches wait for it to change.
@@ -102,20 +127,29 @@ impl Writer {
 
     /// Takes what waits, collecting garbage as long as nothing does.
     fn next_requests(&mut self) -> Option<Vec<Request>> {
-        let mut requests = Vec::new();
         while self.garbage && self.requests.is_empty() && !self.requests.is_closed() {
             self.garbage = self.collect_garbage();
         }
-        if self.requests.blocking_recv_many(&mut requests, TURN_REQUESTS) == 0 {
-            None
-        } else {
-            Some(requests)
+        let first = self.requests.blocking_recv()?;
+        let mut bytes = first.bytes();
+        let mut requests = vec![first];
+        while requests.len() < TURN_REQUESTS
+            && bytes < TURN_BYTES
+            && let Ok(request) = self.requests.try_recv()
+        {
+            bytes += request.bytes();
+            requests.push(request);
         }
+        Some(requests)
     }
 
     fn serve(&mut self, requests: Vec<Request>) {
         if self.hold_off.load(Ordering::Acquire) {
             return refuse(requests, &self.last_failure);
+        }
+        let requests = self.refuse_growth(requests);
+        if requests.is_empty() {
+            return;
         }
         let database = match self.file.database() {
             Ok(database) => database,
@@ -135,6 +169,17 @@ impl Writer {
                 self.recover(failure, answers);
             }
         }
+    }
+
+    /// With too little space left, refuses what would need more and returns the rest.
+    fn refuse_growth(&self, requests: Vec<Request>) -> Vec<Request> {
+        if self.file.free_bytes() >= RESERVE {
+            return requests;
+        }
+        let (growing, rest) = requests.into_iter().partition::<Vec<_>, _>(Request::grows);
+        let reason = format!("less than {} MiB of the disk are free", RESERVE >> 20);
+        refuse(growing, &StoreError::Full { reason });
+        rest
     }
 
     /// Publishes the new head, then answers.
