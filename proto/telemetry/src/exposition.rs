@@ -5,7 +5,7 @@ use prometheus::{Registry, TextEncoder};
 
 use crate::startup::InitError;
 
-/// Content type of [`crate::Telemetry::exposition`].
+/// Content type of [`crate::Scrape::text`].
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
 
 /// Where a scrape finds the metrics.
