@@ -25,9 +25,12 @@
 
 use std::{collections::VecDeque, time::Instant};
 
+use bytes::Bytes;
+
 use crate::{
     dialog::{Dialog, DialogTable},
     flow::{Flow, LineIndex},
+    message::Message,
 };
 
 pub use self::{
@@ -45,6 +48,7 @@ mod counters;
 mod draft;
 mod entry;
 mod event;
+mod flow_failure;
 mod identity;
 mod inside;
 mod keys;
@@ -104,6 +108,20 @@ impl Endpoint {
         }
     }
 
+    /// Handles the bytes of one datagram or one framed stream message.
+    pub fn handle_message(&mut self, now: Instant, flow: Flow, bytes: Bytes) {
+        if self.line(flow.line).is_none() {
+            return self.counters.on_drop(DropReason::UnknownLine);
+        }
+        match Message::parse(bytes, &self.config.limits) {
+            Ok(message) => match message.status() {
+                Some(status) => self.on_response(now, flow, message, status),
+                None => self.on_request(now, flow, message),
+            },
+            Err(error) => self.on_malformed(flow, &error),
+        }
+    }
+
     /// Takes the next output.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
@@ -147,7 +165,7 @@ impl Endpoint {
         self.outputs.push_back(Output::Event(event));
     }
 
-    fn send(&mut self, flow: Flow, bytes: bytes::Bytes) {
+    fn send(&mut self, flow: Flow, bytes: Bytes) {
         self.outputs.push_back(Output::Send { flow, bytes });
     }
 }

@@ -40,4 +40,4 @@ fn next_send(from: Instant, interval: Duration, now: Instant) -> Instant {
 }
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;

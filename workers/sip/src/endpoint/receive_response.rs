@@ -149,6 +149,9 @@ impl Endpoint {
         let (dialog, method, early) = (entry.dialog, entry.method.clone(), std::mem::take(&mut entry.forks));
         entry.request = bytes::Bytes::new();
         self.end_early(&early);
+        if let Some(ended) = dialog.filter(|_| method == Method::Bye) {
+            self.end_dialog(ended);
+        }
         if let Some(dialog) = dialog.and_then(|dialog| self.dialogs.get_mut(dialog)) {
             if dialog.pending.invite_out == Some(id) {
                 dialog.pending.invite_out = None;
