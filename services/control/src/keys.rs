@@ -1,0 +1,155 @@
+//! Where everything is in the store: the key layout under `/um/{realm}/v1/`.
+//!
+//! The layout is part of the stored format; a change of it is a migration.
+
+use bytes::Bytes;
+use um_store::key::{push_segment, unsegment};
+use um_topology::{Kind, Name, UniqueValue};
+
+/// The keys of one realm.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    prefix: String,
+}
+
+impl Keys {
+    /// The keys of `realm`.
+    #[must_use]
+    pub fn new(realm: &str) -> Self {
+        let mut prefix = String::from("/um/");
+        push_segment(&mut prefix, realm);
+        prefix.push_str("/v1/");
+        Self { prefix }
+    }
+
+    /// What identifies the format and the store.
+    #[must_use]
+    pub fn schema(&self) -> Bytes {
+        self.join("meta", &["schema"])
+    }
+
+    /// The prefix of all specs.
+    #[must_use]
+    pub fn specs(&self) -> Bytes {
+        format!("{}spec/", self.prefix).into()
+    }
+
+    /// The prefix of the specs of everything but users: few, so a guard over all of them is cheap.
+    #[must_use]
+    pub fn topology_specs(&self) -> Bytes {
+        format!("{}spec/topo/", self.prefix).into()
+    }
+
+    /// The spec of a resource.
+    #[must_use]
+    pub fn spec(&self, name: &Name) -> Bytes {
+        match name.kind {
+            Kind::User => self.join("spec/users", &[&name.id]),
+            Kind::ProxyList | Kind::Line | Kind::Station | Kind::Settings => {
+                self.join("spec/topo", &[name.kind.collection(), &name.id])
+            }
+        }
+    }
+
+    /// Reads a key that [`Keys::spec`] wrote back.
+    #[must_use]
+    pub fn parse_spec(&self, key: &[u8]) -> Option<Name> {
+        let key = std::str::from_utf8(key).ok()?;
+        let rest = key.strip_prefix(&self.prefix)?.strip_prefix("spec/")?;
+        if let Some(id) = rest.strip_prefix("users/") {
+            return Some(Name::user(unsegment(id)?));
+        }
+        let (collection, id) = rest.strip_prefix("topo/")?.split_once('/')?;
+        let kind = Kind::ALL.into_iter().find(|kind| kind.collection() == collection)?;
+        (kind != Kind::User).then_some(())?;
+        Some(Name::new(kind, unsegment(id)?))
+    }
+
+    /// The mark that `source` refers to `target`.
+    #[must_use]
+    pub fn reference(&self, target: &Name, source: &Name) -> Bytes {
+        let parts = [target.kind.collection(), &target.id, source.kind.collection(), &source.id];
+        self.join("ref", &parts)
+    }
+
+    /// The prefix of all marks of what refers to `target`.
+    #[must_use]
+    pub fn references(&self, target: &Name) -> Bytes {
+        let mut key = self.prefix.clone();
+        key.push_str("ref/");
+        for part in [target.kind.collection(), &target.id] {
+            push_segment(&mut key, part);
+            key.push('/');
+        }
+        key.into()
+    }
+
+    /// The owner of a unique value.
+    #[must_use]
+    pub fn unique(&self, value: &UniqueValue) -> Bytes {
+        self.join("uniq", &[value.space.as_str(), &value.value])
+    }
+
+    /// What became of a request.
+    #[must_use]
+    pub fn request(&self, id: uuid::Uuid) -> Bytes {
+        self.join("req", &[&id.to_string()])
+    }
+
+    /// An audit event; ids order by time.
+    #[must_use]
+    pub fn audit(&self, id: uuid::Uuid) -> Bytes {
+        self.join("audit", &[&id.to_string()])
+    }
+
+    fn join(&self, area: &str, parts: &[&str]) -> Bytes {
+        let mut key = String::with_capacity(self.prefix.len() + area.len() + 48);
+        key.push_str(&self.prefix);
+        key.push_str(area);
+        for part in parts {
+            key.push('/');
+            push_segment(&mut key, part);
+        }
+        key.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use um_topology::Space;
+
+    use super::*;
+
+    #[test]
+    fn specs_read_back_and_users_stand_apart() {
+        let keys = Keys::new("default");
+        for (name, key) in [
+            (Name::line("um-plain"), "/um/default/v1/spec/topo/lines/um-plain"),
+            (Name::user("Dana@example.com"), "/um/default/v1/spec/users/Dana@example.com"),
+            (Name::settings(), "/um/default/v1/spec/topo/settings/settings"),
+        ] {
+            assert_eq!(keys.spec(&name), key);
+            assert_eq!(keys.parse_spec(key.as_bytes()), Some(name));
+        }
+        for foreign in
+            ["/um/default/v1/spec/topo/users/a", "/um/other/v1/spec/users/a", "/um/default/v1/ref/lines/a"]
+        {
+            assert_eq!(keys.parse_spec(foreign.as_bytes()), None, "{foreign}");
+        }
+    }
+
+    #[test]
+    fn a_value_with_a_slash_stays_in_its_space() {
+        let value =
+            UniqueValue { space: Space::Listen, value: "udp:10.0.0.0/8:5060".into(), field: String::new() };
+        assert_eq!(Keys::new("default").unique(&value), "/um/default/v1/uniq/listen/udp:10.0.0.0%2F8:5060");
+    }
+
+    #[test]
+    fn the_references_of_one_resource_do_not_cover_another_whose_id_begins_alike() {
+        let keys = Keys::new("r");
+        let prefix = keys.references(&Name::line("a"));
+        assert!(keys.reference(&Name::line("a"), &Name::station("s")).starts_with(&prefix));
+        assert!(!keys.reference(&Name::line("ab"), &Name::station("s")).starts_with(&prefix));
+    }
+}

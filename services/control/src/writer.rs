@@ -1,0 +1,303 @@
+//! Every write of the control plane: plan on the published picture, check the whole topology, commit one transaction,
+//! and plan anew when somebody else was faster.
+//!
+//! A write is idempotent by its request id: the outcome is remembered in the same transaction, so a client that never
+//! heard the answer may ask again, and a commit whose answer was lost is looked up instead of repeated.
+
+use std::{sync::Arc, time::Duration};
+
+use um_store::{Compare, OPERATIONS_MAX, Op, REQUEST_BYTES_MAX, Store, StoreError, Txn, TxnOutcome};
+use um_topology::Change;
+use uuid::Uuid;
+
+use self::{leases::Leases, recipe::recipe, requests::Remembered};
+use crate::{
+    audit::{self, Actor},
+    error::ApiError,
+    keys::Keys,
+    picture::{Changed, Picture},
+    publisher::Publisher,
+};
+
+mod leases;
+mod recipe;
+mod requests;
+mod wish;
+
+pub use requests::fingerprint;
+pub use wish::{Action, Resolved, Wish};
+
+/// How often a write is planned anew before the client is told.
+const ATTEMPTS: u32 = 5;
+/// Compares, operations or bytes that a step leaves free for the request's outcome and the audit event.
+const ROOM: usize = 4;
+/// Bytes of one step, below what the store takes.
+const STEP_BYTES: usize = REQUEST_BYTES_MAX - 64 * 1024;
+
+/// A write.
+#[derive(Debug, Clone)]
+pub struct Write {
+    /// What is wanted, in the order in which results are given.
+    pub wishes: Vec<Wish>,
+    /// The client's id for this request.
+    pub request_id: Option<Uuid>,
+    /// Hash of the request, to tell a repetition from another request.
+    pub fingerprint: Vec<u8>,
+    /// Check all and write nothing.
+    pub validate_only: bool,
+    /// Refuse what does not fit one transaction.
+    pub atomic: bool,
+    /// Refuse when anything but users changed after this revision; 0: do not look.
+    pub if_revision: i64,
+    /// Who asks.
+    pub actor: Actor,
+}
+
+/// What a write did, or with `validate_only` would do.
+#[derive(Debug, Clone)]
+pub struct Written {
+    /// One per wish, then one per pruned resource.
+    pub results: Vec<Resolved>,
+    /// Revision of the last change, or of the picture when there was none.
+    pub revision: i64,
+}
+
+/// Writes.
+#[derive(Debug, Clone)]
+pub struct Writer {
+    store: Arc<dyn Store>,
+    keys: Keys,
+    publisher: Publisher,
+    leases: Arc<Leases>,
+}
+
+enum Attempt {
+    Done(Written),
+    /// Somebody else wrote first; the picture must reach this revision before the next attempt.
+    Lost(i64),
+}
+
+impl Writer {
+    /// Writes to `store` what fits what `publisher` shows.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, keys: Keys, publisher: Publisher) -> Self {
+        Self { store, keys, publisher, leases: Arc::new(Leases::new()) }
+    }
+
+    /// Carries a write out; when it returns, this replica's reads show it.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with the write, or that the store does not take it.
+    pub async fn write(&self, write: &Write) -> Result<Written, ApiError> {
+        if let Some(id) = write.request_id
+            && !write.validate_only
+            && let Some(earlier) = self.remembered(id).await?
+        {
+            return self.repeat(write, id, &earlier).await;
+        }
+        for attempt in 0..ATTEMPTS {
+            match self.attempt(write).await? {
+                Attempt::Done(written) => return Ok(written),
+                Attempt::Lost(revision) => {
+                    self.publisher.reach(revision).await?;
+                    let spread = u64::from(Uuid::new_v4().as_bytes()[0]);
+                    tokio::time::sleep(Duration::from_micros(spread * 50 * (u64::from(attempt) + 1))).await;
+                }
+            }
+        }
+        Err(ApiError::WriteConflict)
+    }
+
+    async fn attempt(&self, write: &Write) -> Result<Attempt, ApiError> {
+        let published = self.publisher.current()?;
+        let picture = &published.picture;
+        check_revision(picture, write.if_revision)?;
+        let mut results = wish::resolve(picture, &write.wishes)?;
+        let changes: Vec<Changed> = results.iter().filter_map(Resolved::changed).collect();
+        if changes.is_empty() {
+            return Ok(Attempt::Done(Written { results, revision: published.revision }));
+        }
+        let model: Vec<Change> = changes.iter().map(model_change).collect();
+        picture.topology.apply(picture.revision, &model).map_err(ApiError::Topology)?;
+        if write.validate_only {
+            return Ok(Attempt::Done(Written { results, revision: published.revision }));
+        }
+        let steps = self.steps(&changes, picture.revision);
+        if steps.len() > 1 {
+            if write.atomic {
+                let size = recipe(&self.keys, &changes, picture.revision).then.len();
+                return Err(ApiError::ApplyTooLarge { size, limit: OPERATIONS_MAX - ROOM });
+            }
+            let revision = self.stepwise(write, steps, &mut results).await?;
+            return Ok(Attempt::Done(Written { results, revision }));
+        }
+        match self.commit(write, write.request_id, &changes, picture.revision).await? {
+            Some(revision) => {
+                self.publisher.reach(revision).await?;
+                wish::settle(&mut results, revision);
+                Ok(Attempt::Done(Written { results, revision }))
+            }
+            None => Ok(Attempt::Lost(self.store.revision().await?)),
+        }
+    }
+
+    /// Commits steps one after the other; each leaves the topology consistent. When one fails, those before it stand
+    /// and the results say so.
+    async fn stepwise(
+        &self,
+        write: &Write,
+        steps: Vec<Vec<Changed>>,
+        results: &mut [Resolved],
+    ) -> Result<i64, ApiError> {
+        let (mut revision, mut failed) = (0, None);
+        let last = steps.len() - 1;
+        for (number, step) in steps.into_iter().enumerate() {
+            if let Some(error) = &failed {
+                wish::fail_named(results, &step, error);
+                continue;
+            }
+            match self.step(write, &step, number == last).await {
+                Ok(committed) => {
+                    revision = committed;
+                    wish::settle_named(results, &step, revision);
+                }
+                Err(error) if number == 0 => return Err(error),
+                Err(error) => {
+                    wish::fail_named(results, &step, &error);
+                    failed = Some(error);
+                }
+            }
+        }
+        Ok(revision)
+    }
+
+    async fn step(&self, write: &Write, step: &[Changed], is_last: bool) -> Result<i64, ApiError> {
+        let published = self.publisher.current()?;
+        let model: Vec<Change> = step.iter().map(model_change).collect();
+        let picture = &published.picture;
+        picture.topology.apply(picture.revision, &model).map_err(ApiError::Topology)?;
+        let remember = write.request_id.filter(|_| is_last);
+        let committed = self.commit(write, remember, step, picture.revision).await?;
+        let revision = committed.ok_or(ApiError::WriteConflict)?;
+        self.publisher.reach(revision).await?;
+        Ok(revision)
+    }
+
+    /// Puts changes into as few transactions as hold them, in apply order, deletions last and in reverse.
+    fn steps(&self, changes: &[Changed], revision: i64) -> Vec<Vec<Changed>> {
+        if self.fits(changes, revision) {
+            return vec![changes.to_vec()];
+        }
+        let mut ordered = changes.to_vec();
+        ordered.sort_by_key(|change| (change.after.is_none(), change.name.clone()));
+        let first_deletion = ordered.partition_point(|change| change.after.is_some());
+        ordered[first_deletion..].reverse();
+        let mut steps: Vec<Vec<Changed>> = Vec::new();
+        for change in ordered {
+            match steps.last_mut() {
+                Some(step) if step.len() < OPERATIONS_MAX => {
+                    step.push(change);
+                    if !self.fits(step, revision) {
+                        let change = step.pop();
+                        steps.push(change.into_iter().collect());
+                    }
+                }
+                Some(_) | None => steps.push(vec![change]),
+            }
+        }
+        steps
+    }
+
+    fn fits(&self, changes: &[Changed], revision: i64) -> bool {
+        if changes.len() > OPERATIONS_MAX - ROOM {
+            return false;
+        }
+        let txn = recipe(&self.keys, changes, revision);
+        let most = OPERATIONS_MAX - ROOM;
+        let bytes = |op: &Op| match op {
+            Op::Put { key, value, .. } => key.len() + value.len(),
+            Op::Get { keys, .. } | Op::Delete { keys } => keys.start().len(),
+        };
+        txn.compares.len() <= most
+            && txn.then.len() <= most
+            && txn.then.iter().map(bytes).sum::<usize>() <= STEP_BYTES
+    }
+
+    /// Commits one transaction; nothing when a compare did not hold.
+    async fn commit(
+        &self,
+        write: &Write,
+        request_id: Option<Uuid>,
+        changes: &[Changed],
+        revision: i64,
+    ) -> Result<Option<i64>, ApiError> {
+        let id = request_id.unwrap_or_else(Uuid::new_v4);
+        let txn = recipe(&self.keys, changes, revision);
+        let outcome = match self.run(write, id, changes, txn.clone()).await {
+            Err(StoreError::LeaseNotFound { .. }) => {
+                self.leases.forget().await;
+                self.run(write, id, changes, txn).await
+            }
+            outcome => outcome,
+        };
+        match outcome {
+            Ok(outcome) => Ok(outcome.succeeded.then_some(outcome.revision)),
+            Err(error) if error.outcome_unknown() => {
+                // The request's own key tells whether it happened; the client repeats if that cannot be read either.
+                let remembered = self.remembered(id).await.map_err(|_| ApiError::Store(error.clone()))?;
+                match remembered {
+                    Some(earlier) => Ok(Some(earlier.revision)),
+                    None => Err(error.into()),
+                }
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn run(
+        &self,
+        write: &Write,
+        id: Uuid,
+        changes: &[Changed],
+        mut txn: Txn,
+    ) -> Result<TxnOutcome, StoreError> {
+        let (requests, audit) = self.leases.current(&*self.store).await?;
+        let key = self.keys.request(id);
+        txn.compares.push(Compare::absent(key.clone()));
+        txn.then.push(Op::put_leased(key, requests::encode(&write.fingerprint, changes), requests));
+        let event = audit::event(&write.actor, id, changes);
+        txn.then.push(Op::put_leased(self.keys.audit(Uuid::now_v7()), event, audit));
+        self.store.txn(txn).await
+    }
+
+    async fn remembered(&self, id: Uuid) -> Result<Option<Remembered>, ApiError> {
+        let found = self.store.get(&[self.keys.request(id)], None).await?;
+        Ok(found.items.into_iter().flatten().next().and_then(|item| requests::decode(&item)))
+    }
+
+    /// Answers a repeated request with what its resources are now.
+    async fn repeat(&self, write: &Write, id: Uuid, earlier: &Remembered) -> Result<Written, ApiError> {
+        if earlier.fingerprint != write.fingerprint {
+            return Err(ApiError::RequestIdReused(id.to_string()));
+        }
+        let published = self.publisher.reach(earlier.revision).await?;
+        let results = wish::as_they_are(&published.picture, &write.wishes, earlier);
+        Ok(Written { results, revision: earlier.revision })
+    }
+}
+
+fn check_revision(picture: &Picture, if_revision: i64) -> Result<(), ApiError> {
+    if if_revision == 0 {
+        return Ok(());
+    }
+    let changed = picture.topology_revision;
+    if changed > if_revision { Err(ApiError::RevisionChanged { changed }) } else { Ok(()) }
+}
+
+fn model_change(change: &Changed) -> Change {
+    match &change.after {
+        Some(after) => Change::Put(after.model.clone()),
+        None => Change::Delete(change.name.clone()),
+    }
+}
