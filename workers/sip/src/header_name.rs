@@ -20,6 +20,7 @@ macro_rules! header_names {
             pub const KNOWN: &'static [Self] = &[$(Self::$variant),*];
 
             /// The name in its long form, as we write it.
+            #[inline]
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
@@ -120,10 +121,10 @@ impl HeaderName {
             [letter] => Self::from_compact(*letter),
             [first, .., last] => {
                 let row = ROWS.get(row_of(*first, *last, name.len()))?;
-                row.iter()
-                    .flatten()
-                    .find(|candidate| candidate.as_str().as_bytes().eq_ignore_ascii_case(name))
-                    .copied()
+                row.iter().map_while(|candidate| *candidate).find(|candidate| {
+                    let text = candidate.as_str().as_bytes();
+                    text == name || text.eq_ignore_ascii_case(name)
+                })
             }
             [] => None,
         }
@@ -230,10 +231,5 @@ mod tests {
         for name in [&b""[..], b"z", b"Vi", b"Viaa", b"X-Custom", b"Fr\xc3\xb6m"] {
             assert_eq!(HeaderName::from_bytes(name), None);
         }
-    }
-
-    #[test]
-    fn the_set_fits_the_bits_of_a_seen_mask() {
-        assert!(HeaderName::KNOWN.len() <= 128);
     }
 }

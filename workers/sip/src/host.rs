@@ -24,7 +24,9 @@ impl Host {
     pub fn parse(text: &[u8]) -> Result<Self, Fault> {
         if let [b'[', inner @ .., b']'] = text {
             let inner = std::str::from_utf8(inner).map_err(|_| Fault::Host)?;
-            return inner.parse::<Ipv6Addr>().map(Self::from).map_err(|_| Fault::Host);
+            // The grammar of RFC 3261 could write three colons where two are meant (RFC 5118 §4.10).
+            let address = inner.parse::<Ipv6Addr>().or_else(|_| inner.replacen(":::", "::", 1).parse());
+            return address.map(Self::from).map_err(|_| Fault::Host);
         }
         let name = host_name(text).ok_or(Fault::Host)?;
         if text.first().is_some_and(u8::is_ascii_digit)
@@ -170,6 +172,7 @@ mod tests {
             ("192.0.2.1:5061", "192.0.2.1:5061"),
             ("[2001:DB8::10]:9050", "[2001:db8::10]:9050"),
             ("[::1]", "[::1]"),
+            ("[2001:db8:::192.0.2.1]", "[2001:db8::c000:201]"),
             ("host : 5060", "host:5060"),
         ] {
             assert_eq!(HostPort::parse(text.as_bytes()).expect(text).to_string(), written);

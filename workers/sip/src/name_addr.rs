@@ -78,7 +78,7 @@ fn display_text(raw: &[u8]) -> Option<Box<str>> {
     if raw.is_empty() {
         return None;
     }
-    let text: Cow<'_, str> = String::from_utf8_lossy(raw);
+    let text = std::str::from_utf8(raw).map_or_else(|_| String::from_utf8_lossy(raw), Cow::Borrowed);
     let text: String = scan::unquote(&text).chars().filter(|character| !character.is_control()).collect();
     Some(text.into())
 }

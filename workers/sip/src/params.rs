@@ -11,14 +11,14 @@ use crate::{
 /// One parameter as found on the wire: name and raw value, both trimmed; a quoted value keeps its quotes.
 pub(crate) type RawParam<'a> = (&'a [u8], Option<&'a [u8]>);
 
-/// Iterates over the parameters of `bytes`, which begins with a semicolon or is empty.
-///
-/// Empty parameters (`;;`) are skipped: they say nothing and several stacks write them.
+/// Iterates over the parameters of `bytes`, which begins with a semicolon or is empty. An empty parameter (`;;`)
+/// is a fault (RFC 4475 §3.1.2.1).
 pub(crate) fn raw_params(bytes: &[u8]) -> impl Iterator<Item = Result<RawParam<'_>, Fault>> {
-    scan::split_outside(bytes, b';').filter_map(|part| {
-        let part = scan::trim(part);
-        if part.is_empty() { None } else { Some(raw_param(part)) }
-    })
+    let behind = scan::trim(bytes).strip_prefix(b";");
+    behind
+        .into_iter()
+        .flat_map(|behind| scan::split_outside(behind, b';'))
+        .map(|part| raw_param(scan::trim(part)))
 }
 
 fn raw_param(part: &[u8]) -> Result<RawParam<'_>, Fault> {
@@ -215,7 +215,7 @@ mod tests {
     #[test]
     fn reads_folds_quotes_and_flags() {
         let params =
-            Params::parse(b" ; tag \r\n = a6c85cf ;; q=0.33;\r\n text=\"a;b\\\"c\" ; lr").expect("valid");
+            Params::parse(b" ; tag \r\n = a6c85cf ; q=0.33;\r\n text=\"a;b\\\"c\" ; lr").expect("valid");
         assert_eq!(params.value("TAG").as_deref(), Some("a6c85cf"));
         assert_eq!(params.value("text").as_deref(), Some("a;b\"c"));
         assert_eq!(params.raw_value("text"), Some(r#""a;b\"c""#));
@@ -229,6 +229,8 @@ mod tests {
         assert_eq!(Params::parse(b";a=\"b\"c"), Err(Fault::Unbalanced));
         assert_eq!(Params::parse(b";a b=c"), Err(Fault::Syntax));
         assert_eq!(Params::parse(b";=c"), Err(Fault::Syntax));
+        assert_eq!(Params::parse(b";a;;b"), Err(Fault::Syntax));
+        assert_eq!(Params::parse(b";"), Err(Fault::Syntax));
     }
 
     #[test]

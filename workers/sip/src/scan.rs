@@ -92,6 +92,15 @@ pub(crate) fn split_once(bytes: &[u8], separator: u8) -> Option<(&[u8], &[u8])> 
     Some((bytes.get(..at)?, bytes.get(at + 1..)?))
 }
 
+/// A number that stands for these bytes: the same on every worker and in every run, not secret (FNV-1a).
+pub(crate) fn fingerprint(bytes: &[u8]) -> u64 {
+    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    // The low bits of FNV are its weak ones; multiplying by an odd number moves the good ones up.
+    (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
 /// Makes text of a value that will be kept or written again: folds and control characters become blanks,
 /// so that no later writer can be tricked into a line break.
 ///

@@ -137,14 +137,10 @@ fn hex(digits: &[u8]) -> Option<u16> {
     u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 
-/// Spreads Call-IDs evenly; the same on every worker and in every run (FNV-1a, then the high bits).
+/// Spreads Call-IDs evenly, by the high bits of their fingerprint.
 fn by_hash(call_id: &[u8], shards: u16) -> u16 {
-    let hash = call_id.iter().fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
-    // FNV leaves its low bits weak; multiplying by an odd number moves the good ones up.
-    let mixed = (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-    u16::try_from((mixed * u64::from(shards)) >> 32).unwrap_or(0)
+    let high = scan::fingerprint(call_id) >> 32;
+    u16::try_from((high * u64::from(shards)) >> 32).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -41,11 +41,23 @@ impl Via {
     /// When it is not of SIP/2.0 or its parts do not follow their grammar.
     pub fn parse(value: &[u8]) -> Result<Self, Fault> {
         let spans = ViaSpans::scan(value)?;
+        Self::of_spans(value, &spans, Params::parse(spans.params.of(value))?)
+    }
+
+    /// Reads where a faulty request came from; of its parameters only whether it asks for `rport`.
+    pub(crate) fn parse_leniently(value: &[u8]) -> Result<Self, Fault> {
+        let spans = ViaSpans::scan_leniently(value)?;
+        let params = Params::parse(spans.params.of(value));
+        let rport = || if spans.rport { Params::new().with("rport", None) } else { Params::new() };
+        Self::of_spans(value, &spans, params.unwrap_or_else(|_| rport()))
+    }
+
+    fn of_spans(value: &[u8], spans: &ViaSpans, params: Params) -> Result<Self, Fault> {
         let transport = std::str::from_utf8(spans.transport.of(value)).map_err(|_| Fault::Encoding)?;
         Ok(Self {
             transport: transport.into(),
             sent_by: HostPort { host: Host::parse(spans.host.of(value))?, port: spans.port },
-            params: Params::parse(spans.params.of(value))?,
+            params,
         })
     }
 
@@ -116,6 +128,20 @@ pub(crate) struct ViaSpans {
 impl ViaSpans {
     /// Scans one value; spans are relative to it.
     pub(crate) fn scan(value: &[u8]) -> Result<Self, Fault> {
+        let mut spans = Self::scan_sent_by(value)?;
+        spans.scan_params(value)?;
+        Ok(spans)
+    }
+
+    /// Like [`ViaSpans::scan`], for an answer to a faulty request: parameters count as far as they can be read.
+    pub(crate) fn scan_leniently(value: &[u8]) -> Result<Self, Fault> {
+        let mut spans = Self::scan_sent_by(value)?;
+        // What is wrong with them is not asked here.
+        let _ = spans.scan_params(value);
+        Ok(spans)
+    }
+
+    fn scan_sent_by(value: &[u8]) -> Result<Self, Fault> {
         let (protocol, rest) = scan::split_once(value, b'/').ok_or(Fault::Protocol)?;
         let (version, rest) = scan::split_once(rest, b'/').ok_or(Fault::Protocol)?;
         if !scan::trim(protocol).eq_ignore_ascii_case(b"SIP") || scan::trim(version) != b"2.0" {
@@ -133,19 +159,17 @@ impl ViaSpans {
         };
         let (host, port) = host::split_port(scan::trim(sent_by))?;
         check_host(host)?;
-        let mut spans = Self {
+        Ok(Self {
             transport: Span::within(value, transport),
             host: Span::within(value, host),
             port,
             params: Span::within(value, params),
             ..Self::default()
-        };
-        spans.scan_params(value, params)?;
-        Ok(spans)
+        })
     }
 
-    fn scan_params(&mut self, whole: &[u8], params: &[u8]) -> Result<(), Fault> {
-        for param in params::raw_params(params) {
+    fn scan_params(&mut self, whole: &[u8]) -> Result<(), Fault> {
+        for param in params::raw_params(self.params.of(whole)) {
             let (name, value) = param?;
             if name.eq_ignore_ascii_case(b"branch") {
                 let value = value.filter(|value| params::is_identifier(value)).ok_or(Fault::Syntax)?;

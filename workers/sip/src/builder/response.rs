@@ -8,7 +8,11 @@ use bytes::Bytes;
 use super::output::{self, Output};
 use crate::{
     header_name::HeaderName,
+    host::Host,
     message::{Head, HeaderLine, Message, Salvage, TopVia},
+    name_addr::NameAddrSpans,
+    params::Params,
+    scan,
     status::StatusCode,
 };
 
@@ -47,9 +51,17 @@ impl ResponseBuilder {
     }
 
     /// Begins the response that tells what is wrong with a request that was refused; the phrase names it.
+    ///
+    /// No state is kept for it, so a To without a tag gets one that a repetition of the request gets again
+    /// (RFC 3261 §8.2.7).
     #[must_use]
     pub fn refusing(salvage: &Salvage, source: SocketAddr, phrase: &str) -> Self {
-        Base { head: &salvage.head, via: salvage.via, source }.begin(salvage.status(), phrase, None)
+        let base = Base { head: &salvage.head, via: salvage.via, source };
+        let untagged = salvage.head.first_value(HeaderName::To).is_some_and(|to| {
+            NameAddrSpans::scan(to).and_then(|spans| spans.tag(to)).is_ok_and(|tag| tag.is_none())
+        });
+        let tag = format!("{:016x}", scan::fingerprint(&salvage.head.bytes));
+        base.begin(salvage.status(), phrase, Some(tag.as_str()).filter(|_| untagged))
     }
 
     /// Adds a header line.
@@ -145,14 +157,16 @@ impl Base<'_> {
     fn stamped(&self) -> Vec<u8> {
         let value = self.via.value.of(&self.head.bytes);
         let host = self.via.parts.host.of(value);
-        let same_host =
-            crate::host::Host::parse(host).ok().and_then(|host| host.ip()) == Some(self.source.ip());
+        let same_host = Host::parse(host).ok().and_then(|host| host.ip()) == Some(self.source.ip());
         let mut stamped = value.get(..self.via.parts.params.start()).unwrap_or(value).to_vec();
         if self.via.parts.params.len() == 0 {
             stamped = value.to_vec();
         }
-        for part in crate::scan::split_outside(self.via.parts.params.of(value), b';').skip(1) {
-            let name = crate::scan::trim(part.split(|byte| *byte == b'=').next().unwrap_or_default());
+        for part in scan::split_outside(self.via.parts.params.of(value), b';').skip(1) {
+            if scan::trim(part).is_empty() {
+                continue;
+            }
+            let name = scan::trim(part.split(|byte| *byte == b'=').next().unwrap_or_default());
             if name.eq_ignore_ascii_case(b"received") {
                 continue;
             }
@@ -178,7 +192,7 @@ impl Base<'_> {
         let before = bytes.get(to.raw.start()..to.value.end()).unwrap_or_default();
         let behind = bytes.get(to.value.end()..to.raw.end()).unwrap_or_default();
         output.raw_line(before, self.head.bare_line_feed);
-        let tag = crate::params::Params::new().with("tag", Some(tag));
+        let tag = Params::new().with("tag", Some(tag));
         output.raw(tag.to_string().as_bytes());
         output.raw_line(behind, self.head.bare_line_feed);
     }

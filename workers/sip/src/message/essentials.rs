@@ -39,7 +39,7 @@ impl Essentials {
         let to = required(head, HeaderName::To)?;
         let call_id = required(head, HeaderName::CallId)?;
         let cseq_value = required(head, HeaderName::CSeq)?.of(&head.bytes);
-        if let Some(name) = head.repeated() {
+        if let Some(name) = head.repeated {
             return Err(Cause::Duplicate(name));
         }
         let cseq = CSeq::parse(cseq_value).map_err(|fault| of(HeaderName::CSeq, fault))?;
@@ -64,13 +64,24 @@ impl Essentials {
 impl TopVia {
     /// Finds and reads the topmost Via of a message.
     pub(super) fn read(head: &Head) -> Result<Self, Cause> {
-        let line = required(head, HeaderName::Via)?;
-        let text = line.of(&head.bytes);
-        let end = if memchr::memchr(b',', text).is_some() { scan::find_outside(text, b',') } else { None };
-        let value = scan::trim(text.get(..end.unwrap_or(text.len())).unwrap_or_default());
+        let value = first_via(head)?;
         let parts = ViaSpans::scan(value).map_err(|fault| of(HeaderName::Via, fault))?;
         Ok(Self { value: Span::within(&head.bytes, value), parts })
     }
+
+    /// The topmost Via of a faulty message, if a response can be addressed by it.
+    pub(super) fn salvage(head: &Head) -> Option<Self> {
+        let value = first_via(head).ok()?;
+        let parts = ViaSpans::scan_leniently(value).ok()?;
+        Some(Self { value: Span::within(&head.bytes, value), parts })
+    }
+}
+
+/// The first value of the first Via line, trimmed.
+fn first_via(head: &Head) -> Result<&[u8], Cause> {
+    let text = required(head, HeaderName::Via)?.of(&head.bytes);
+    let end = if memchr::memchr(b',', text).is_some() { scan::find_outside(text, b',') } else { None };
+    Ok(scan::trim(text.get(..end.unwrap_or(text.len())).unwrap_or_default()))
 }
 
 /// Content-Length of a message, if it has one.

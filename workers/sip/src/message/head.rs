@@ -23,6 +23,10 @@ pub(crate) struct LineIndexed {
 pub(crate) struct Head {
     pub(crate) bytes: Bytes,
     pub(crate) lines: Vec<LineIndexed>,
+    /// Number of the first line with each known name; [`NO_LINE`] if there is none.
+    first: [u16; HeaderName::KNOWN.len()],
+    /// A header that must stand once and does not.
+    pub(crate) repeated: Option<HeaderName>,
     /// Offset of the first body byte.
     pub(crate) body_at: usize,
     /// Some line ends with a bare line feed; written again it gets its carriage return.
@@ -91,8 +95,14 @@ impl Head {
     /// Indexes the header lines from offset `at` on. It goes to the end whatever it meets, because a faulty
     /// message is answered by what its other lines say; the first fault is returned beside the index.
     pub(crate) fn index(bytes: Bytes, at: usize, limits: &Limits) -> (Self, Option<Cause>) {
-        let mut head =
-            Self { bytes, lines: Vec::with_capacity(TYPICAL_LINES), body_at: 0, bare_line_feed: false };
+        let mut head = Self {
+            bytes,
+            lines: Vec::with_capacity(TYPICAL_LINES),
+            first: [NO_LINE; HeaderName::KNOWN.len()],
+            repeated: None,
+            body_at: 0,
+            bare_line_feed: false,
+        };
         let mut first_fault = None;
         let mut at = at;
         loop {
@@ -131,6 +141,15 @@ impl Head {
         if end.stray_return || (name.is_none() && !name_text.iter().copied().all(scan::is_token)) {
             return Err(Cause::HeaderLine);
         }
+        if let Some(known) = name
+            && let Some(first) = self.first.get_mut(known as usize)
+        {
+            if *first == NO_LINE {
+                *first = u16::try_from(self.lines.len()).unwrap_or(NO_LINE);
+            } else if known.is_single() && self.repeated.is_none() {
+                self.repeated = name;
+            }
+        }
         self.lines.push(LineIndexed {
             name,
             name_text: Span::within(&self.bytes, name_text),
@@ -143,7 +162,7 @@ impl Head {
     /// The first line with this name.
     #[inline]
     pub(crate) fn first(&self, name: HeaderName) -> Option<&LineIndexed> {
-        self.lines.iter().find(|line| line.name == Some(name))
+        self.lines.get(usize::from(*self.first.get(name as usize)?))
     }
 
     /// The value of the first line with this name.
@@ -151,20 +170,10 @@ impl Head {
     pub(crate) fn first_value(&self, name: HeaderName) -> Option<&[u8]> {
         self.first(name).map(|line| line.value.of(&self.bytes))
     }
-
-    /// A header that must stand once and does not.
-    pub(crate) fn repeated(&self) -> Option<HeaderName> {
-        let mut seen = 0u128;
-        for name in self.lines.iter().filter_map(|line| line.name) {
-            let bit = 1u128 << (name as u8);
-            if seen & bit != 0 && name.is_single() {
-                return Some(name);
-            }
-            seen |= bit;
-        }
-        None
-    }
 }
+
+/// Stands for a line that is not there: no message has so many.
+const NO_LINE: u16 = u16::MAX;
 
 /// Room for the lines of most messages, so that the index is one allocation.
 const TYPICAL_LINES: usize = 32;

@@ -19,10 +19,10 @@ pub struct Salvage {
 }
 
 impl Salvage {
-    /// The topmost Via: where the response goes.
+    /// The topmost Via: where the response goes. Parameters that cannot be read are left out.
     #[must_use]
     pub fn top_via(&self) -> Option<Via> {
-        Via::parse(self.via.value.of(&self.head.bytes)).ok()
+        Via::parse_leniently(self.via.value.of(&self.head.bytes)).ok()
     }
 
     /// The response that the fault asks for.
@@ -50,7 +50,7 @@ pub(super) fn refuse(head: Head, start: &StartLine, cause: Cause) -> ParseError 
 /// Refuses a message whose start line may be the fault.
 pub(super) fn refuse_broken(head: Head, broken: BrokenStart) -> ParseError {
     let BrokenStart { cause, answerable } = broken;
-    let via = if answerable { TopVia::read(&head).ok() } else { None };
+    let via = if answerable { TopVia::salvage(&head) } else { None };
     let salvage = via.map(|via| Box::new(Salvage { head, via, status: cause.status() }));
     ParseError { cause, salvage }
 }

@@ -40,7 +40,8 @@ pub(crate) fn find_outside(bytes: &[u8], separator: u8) -> Option<usize> {
 
 /// Splits a value at every `separator` outside of quotes and angle brackets.
 pub(crate) fn split_outside(bytes: &[u8], separator: u8) -> SplitOutside<'_> {
-    SplitOutside { rest: Some(bytes), separator }
+    let plain = memchr::memchr2(b'"', b'<', bytes).is_none();
+    SplitOutside { rest: Some(bytes), separator, plain }
 }
 
 /// Iterator of [`split_outside`]; the parts are not trimmed.
@@ -48,6 +49,8 @@ pub(crate) fn split_outside(bytes: &[u8], separator: u8) -> SplitOutside<'_> {
 pub(crate) struct SplitOutside<'a> {
     rest: Option<&'a [u8]>,
     separator: u8,
+    /// Neither a quote nor a bracket is left, so that every separator counts.
+    plain: bool,
 }
 
 impl<'a> Iterator for SplitOutside<'a> {
@@ -55,7 +58,12 @@ impl<'a> Iterator for SplitOutside<'a> {
 
     fn next(&mut self) -> Option<&'a [u8]> {
         let rest = self.rest.take()?;
-        match find_outside(rest, self.separator) {
+        let found = if self.plain {
+            memchr::memchr(self.separator, rest)
+        } else {
+            find_outside(rest, self.separator)
+        };
+        match found {
             Some(at) => {
                 self.rest = rest.get(at + 1..);
                 rest.get(..at)
