@@ -1,4 +1,4 @@
-//! How long each step of each attempt may last (domain reference 1.1 and 3(e)).
+//! How long each step of each attempt may last.
 
 use std::time::Duration;
 

@@ -109,5 +109,5 @@ impl fmt::Display for RejectReason {
     }
 }
 
-/// `Retry-After` of a 503 that says no UM server can be reached, in seconds (domain reference 3(e)).
+/// `Retry-After` of a 503 that says no UM server can be reached, in seconds.
 pub const RETRY_AFTER: u32 = 10;

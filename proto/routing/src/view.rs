@@ -49,7 +49,7 @@ impl fmt::Display for TargetId {
     }
 }
 
-/// The observed state of a target (domain reference 1.8).
+/// The observed state of a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TargetState {
     /// Answers.

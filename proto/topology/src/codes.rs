@@ -1,4 +1,4 @@
-//! Sets of SIP response codes: the grammar of `retryable_codes` and `dead_codes` (domain.md 1.1).
+//! Sets of SIP response codes: the grammar of `retryable_codes` and `dead_codes`.
 //!
 //! `item *( "," item )`, item = `code` or `code "-" code`, codes 300–699. A 6xx code is in the set only when it is
 //! listed by itself: a range that reaches into 6xx says nothing about them.
@@ -154,7 +154,7 @@ fn code(text: &str) -> Result<u16, CodeSetError> {
 }
 
 const GLOBAL_FAILURE: u16 = 600;
-/// Codes below 600 that are retried only when they are listed by themselves (domain.md 1.1, evaluation order 2).
+/// Codes below 600 that are retried only when they are listed by themselves.
 const NEEDS_LISTING: [u16; 4] = [413, 415, 420, 423];
 const MAX_ITEMS: usize = 400;
 

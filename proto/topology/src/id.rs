@@ -1,6 +1,6 @@
-//! Identity of resources: [`Id`] within a kind, [`Kind`] and the full [`Name`] (api-design.md section 2).
+//! Identity of resources: [`Id`] within a kind, [`Kind`] and the full [`Name`].
 //!
-//! An `Id` may be made from any text; whether it has the allowed form is one of the checks of [`crate::validate`], so
+//! An `Id` may be made from any text; whether it has the allowed form is one of the checks of [`crate::validate()`], so
 //! that a wrong one is reported together with everything else that is wrong.
 
 use std::borrow::Borrow;

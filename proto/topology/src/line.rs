@@ -1,4 +1,4 @@
-//! A line: a SIP listener and the rules for sending from it (domain.md 1.1, api-design.md 2.1).
+//! A line: a SIP listener and the rules for sending from it.
 //!
 //! Fields hold what the operator wrote; an unset one has the default that its `effective_` method returns.
 
@@ -95,7 +95,7 @@ impl Line {
     }
 }
 
-/// Which traffic may use a line (domain.md 1.1).
+/// Which traffic may use a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Usage {
     /// Any traffic.
@@ -180,7 +180,7 @@ pub struct LineTransport {
     pub profile: Option<TimerProfile>,
 }
 
-/// A named set of timers (domain.md 1.1, table of the two profiles).
+/// A named set of timers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TimerProfile {
     /// The defaults of RFC 3261: an attempt without an answer lasts 32 s.

@@ -1,4 +1,4 @@
-//! The fields that every resource has: display name, description, labels, annotations (api-design.md section 2).
+//! The fields that every resource has: display name, description, labels, annotations.
 
 use std::collections::BTreeMap;
 

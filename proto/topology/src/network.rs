@@ -55,7 +55,7 @@ pub struct NetworkError {
     text: String,
 }
 
-/// One item of `allowed_redirect_hosts`: which hosts a 302 may point to (domain.md 3(f)).
+/// One item of `allowed_redirect_hosts`: which hosts a 302 may point to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HostPattern {
     /// Exactly this host; names compare without case.

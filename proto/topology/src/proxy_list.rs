@@ -1,4 +1,4 @@
-//! A proxy list: ordered targets and how they share load (domain.md 1.1 "Proxy page", 1.5 "ServerPlan", 1.8).
+//! A proxy list: ordered targets and how they share load.
 
 use std::time::Duration;
 
@@ -165,7 +165,7 @@ impl Entry {
     }
 }
 
-/// How the life of a target is watched (domain.md 1.8).
+/// How the life of a target is watched.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Health {
     /// Time between OPTIONS probes, 1 s–1 h. Unset: 10 s.

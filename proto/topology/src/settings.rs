@@ -1,4 +1,4 @@
-//! The one object of global settings (api-design.md 2.1).
+//! The one object of global settings.
 
 use crate::host::Host;
 use crate::id::Id;
@@ -16,7 +16,7 @@ pub struct Settings {
     /// What stations inherit.
     pub station_defaults: StationDefaults,
     /// Hosts that a redirect may point to, at most 64. Empty: the domains of the call's targets, for an IP target the
-    /// same IP (domain.md 3(f)).
+    /// same IP.
     pub allowed_redirect_hosts: Vec<Written<HostPattern>>,
     /// Routing rules.
     pub routing: RoutingSettings,

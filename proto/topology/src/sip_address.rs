@@ -1,4 +1,4 @@
-//! SIP addresses of a station: three fields or one free URI (domain.md 1.2, "address format").
+//! SIP addresses of a station: three fields or one free URI.
 
 use std::fmt;
 
@@ -83,7 +83,7 @@ pub struct IdentificationAddress {
 
 impl IdentificationAddress {
     /// Says whether a From URI is this identity: user (case counts), host (case-blind) and port (default dropped) are
-    /// equal, or the user alone with `user_only`. Scheme and parameters do not count (domain.md 1.2).
+    /// equal, or the user alone with `user_only`. Scheme and parameters do not count.
     #[must_use]
     pub fn matches(&self, from: &Uri) -> bool {
         let key = |uri: &Uri| if self.is_user_only() { user_key(uri) } else { full_key(uri) };

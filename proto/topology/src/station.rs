@@ -1,4 +1,4 @@
-//! A station: an addressable service, here the UM server as it is dialled (domain.md 1.2).
+//! A station: an addressable service, here the UM server as it is dialled.
 
 use std::sync::Arc;
 
@@ -105,7 +105,7 @@ pub enum StationType {
     UnifiedMessaging,
 }
 
-/// The header profile of a UM server (domain.md 2.3).
+/// The header profile of a UM server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum UmProvider {
     /// Exactly one Diversion, no History-Info, no RFC 4458 parameters.

@@ -1,4 +1,4 @@
-//! The timers of a line, resolved, and the schedules that follow from them (RFC 3261 §17, domain.md 1.1).
+//! The timers of a line, resolved, and the schedules that follow from them (RFC 3261 §17).
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A user's address at the UM server: extension, E.164 number or SIP URI (domain.md 1.3).
+//! A user's address at the UM server: extension, E.164 number or SIP URI.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! Values that only one resource may have, by space (api-design.md sections 2 and 6.2).
+//! Values that only one resource may have, by space.
 //!
 //! The store keeps one key per value, so a value's text is part of the stored format: its normal form must not change.
 

@@ -1,4 +1,4 @@
-//! A user: an extension, and the mailbox that belongs to it (domain.md 1.3).
+//! A user: an extension, and the mailbox that belongs to it.
 //!
 //! There may be a million of them in a topology, so what few users set stands in a box.
 

@@ -1,6 +1,6 @@
 //! A value together with the text that the operator wrote for it.
 //!
-//! What is written is what is read back (api-design.md section 1, rule 3): two spellings of one value are different
+//! What is written is what is read back: two spellings of one value are different
 //! resources to the API, although they act alike.
 
 use std::fmt;

@@ -12,6 +12,7 @@ use crate::uri::Uri;
 use crate::violation::ViolationKind;
 
 mod lookup;
+mod random;
 
 fn list(id: &str, hosts: &[&str]) -> ProxyList {
     let entry =

@@ -12,7 +12,7 @@ use crate::station::Station;
 use crate::uri::Uri;
 
 /// Stations by the hosts of their UM servers.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct UmServers {
     by_ip: BTreeMap<IpAddr, BTreeSet<Id>>,
     by_name: BTreeMap<Box<str>, BTreeSet<Id>>,

@@ -8,7 +8,7 @@ use crate::id::Name;
 use crate::unique::Space;
 
 /// Owners of unique values.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct UniqueIndex {
     ext: OrdMap<Arc<str>, Name>,
     sip_id: OrdMap<Arc<str>, Name>,

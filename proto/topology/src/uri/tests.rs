@@ -1,4 +1,4 @@
-//! Tests of URIs: RFC 3261 §19.1 and the vectors of the domain reference.
+//! Tests of URIs: RFC 3261 §19.1.
 
 use super::*;
 
