@@ -202,11 +202,6 @@ impl Admission {
         self.targets.get(target).map_or(0, Load::total)
     }
 
-    /// Calls of this shard.
-    pub(crate) const fn calls(&self) -> usize {
-        self.calls
-    }
-
     /// Forgets the counts of lines that nobody has calls on and no topology names.
     pub(crate) fn retain_lines(&mut self, wanted: impl Fn(&Id) -> bool) {
         self.lines.retain(|id, load| wanted(id) || load.inbound.total() > 0 || load.outbound.total() > 0);

@@ -27,6 +27,7 @@
 //! | **Answered**: BYE before ACK | — | — | 200, BYE to the server | — | — | both ended: nothing to send |
 //! | **Answered**: no ACK in 64·T1 | — | — | BYE to both | — | — | BYE to the caller only |
 //! | **Established**: BYE | — | — | 200, BYE to the server | — | BYE goes on a new flow or times out | crossing BYEs: each leg answers 200, none waits |
+//! | **Established**: no ACK of a re-INVITE in 64·T1 | — | — | BYE to both | — | — | BYE to the caller only |
 //! | **Established**: nothing | — | — | other To-tag: ACK, BYE | — | — | 200, BYE to the caller |
 //! | **Owing**: ACK, or none in 64·T1, or BYE | — | — | late ones: ACK, BYE | — | — | BYE to the caller unless he sent one |
 //! | **Over** | abandoned attempts still end as above | same | same | same | same | answered 200 by the leg |
@@ -130,11 +131,6 @@ impl Call {
         self.attempt.as_ref().and_then(Attempt::poll_timeout).into_iter().chain(self.budget).min()
     }
 
-    /// Whether the call has ended; it holds no timer then.
-    pub(crate) fn is_over(&self) -> bool {
-        self.state == State::Over
-    }
-
     fn on_relay_opened(&mut self, now: Instant) {
         match self.state {
             State::Preparing => {
@@ -209,7 +205,13 @@ impl Call {
                 self.acts.push_back(Act::HangUpCaller);
                 self.end(Reason::AckMissing, 200);
             }
-            State::Preparing | State::Trying | State::Established(_) | State::Over => {}
+            // The ACK of a later answer is missing: the dialog ends just so (RFC 3261 §14.2).
+            State::Established(up) => {
+                self.acts.push_back(Act::HangUpCaller);
+                self.acts.push_back(Act::HangUp(up));
+                self.end(Reason::AckMissing, 200);
+            }
+            State::Preparing | State::Trying | State::Over => {}
         }
     }
 

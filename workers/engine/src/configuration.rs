@@ -56,7 +56,7 @@ impl Default for EngineLimits {
 }
 
 /// A topology and the sockets that serve it. Swapped as one; running calls keep the one they began with.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Configuration {
     /// The topology in force.
     pub topology: Topology,
@@ -72,15 +72,19 @@ impl Configuration {
         self.lines.iter().find(|line| line.index == index)
     }
 
-    /// Finds the socket of a line from which `remote` can be reached over `transport`.
+    /// Finds the line number and address from which `remote` is reached over `transport`. UDP needs a socket of
+    /// the line for it; a TCP connection is opened from the address of any socket of the line.
     #[must_use]
     pub fn bound_towards(&self, id: &Id, transport: Transport, remote: IpAddr) -> Option<&BoundLine> {
-        self.lines.iter().find(|line| {
-            line.id == *id
-                && line.transport == transport
-                && line.phase == LinePhase::Open
-                && line.local.is_ipv4() == remote.is_ipv4()
-        })
+        let mut fitting = self.lines.iter().filter(|line| {
+            line.id == *id && line.local.is_ipv4() == remote.is_ipv4() && line.phase == LinePhase::Open
+        });
+        match transport {
+            Transport::Udp => fitting.find(|line| line.transport == Transport::Udp),
+            Transport::Tcp => {
+                fitting.clone().find(|line| line.transport == Transport::Tcp).or_else(|| fitting.next())
+            }
+        }
     }
 }
 
@@ -103,6 +107,14 @@ pub struct BoundLine {
     pub media_advertised: IpAddr,
     /// Whether it may take new dialogs.
     pub phase: LinePhase,
+}
+
+impl BoundLine {
+    /// Our addresses on this line: where it is bound, and what it shows if that is an address too.
+    pub fn addresses(&self) -> impl Iterator<Item = (IpAddr, u16)> {
+        let shown = self.advertised.host.parse().ok().map(|ip| (ip, self.advertised.port));
+        shown.into_iter().chain([(self.local.ip(), self.local.port())])
+    }
 }
 
 /// What Via and Contact show of a line.

@@ -30,7 +30,16 @@ pub(crate) enum PoolOutput<W> {
     /// Close a connection.
     Close(ConnectionId),
     /// One who waited may send.
-    Ready(W, Link),
+    Ready {
+        /// Who.
+        user: W,
+        /// Its line.
+        line: LineIndex,
+        /// The peer.
+        remote: SocketAddr,
+        /// The connection.
+        link: Link,
+    },
     /// One who waited cannot have a connection.
     Failed(W, ConnectError),
     /// A connection that this user held is gone.
@@ -106,7 +115,7 @@ impl<W: Clone + PartialEq> Connections<W> {
                     if let Some(since) = unused_since.take() {
                         self.unused.remove(&(since, id));
                     }
-                    self.outputs.push_back(PoolOutput::Ready(user, link));
+                    self.outputs.push_back(PoolOutput::Ready { user, line, remote, link });
                 }
             }
             return;
@@ -141,7 +150,8 @@ impl<W: Clone + PartialEq> Connections<W> {
         entry.phase = Phase::Open { local, unused_since: None };
         for (index, user) in entry.users.iter().enumerate() {
             let link = Link { connection, local, reused: index > 0 };
-            self.outputs.push_back(PoolOutput::Ready(user.clone(), link));
+            let (line, remote) = (entry.line, entry.remote);
+            self.outputs.push_back(PoolOutput::Ready { user: user.clone(), line, remote, link });
         }
         entry.served += entry.users.len() as u64;
         self.rest_if_unused(now, connection);
@@ -190,6 +200,11 @@ impl<W: Clone + PartialEq> Connections<W> {
 
     pub(crate) fn poll_output(&mut self) -> Option<PoolOutput<W>> {
         self.outputs.pop_front()
+    }
+
+    /// Whether a connection of this pool is open.
+    pub(crate) fn is_open(&self, connection: ConnectionId) -> bool {
+        self.by_id.get(&connection).is_some_and(|entry| matches!(entry.phase, Phase::Open { .. }))
     }
 
     /// How many connections are open or being opened.

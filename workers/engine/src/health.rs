@@ -23,7 +23,7 @@ mod circuit;
 mod probe;
 
 pub use circuit::{Circuit, Evidence};
-pub use probe::{Policy, ProbeId};
+pub(crate) use probe::{Policy, ProbeId};
 
 use circuit::Judgement;
 use probe::{Probing, Schedule};

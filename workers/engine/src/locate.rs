@@ -101,24 +101,19 @@ impl<W: Clone + PartialEq> Locator<W> {
             let port = place.port.unwrap_or(DEFAULT_PORT);
             return Located::At(Arc::from([SocketAddr::new(ip, port)]));
         }
-        let key = key(place);
-        if !self.names.contains_key(&key) && !self.make_room(now) {
-            return Located::Nowhere(ResolveError::Failed);
-        }
-        let name = self.names.entry(key.clone()).or_insert_with(Name::unknown);
-        if name.until.is_some_and(|until| until > now) {
-            return name.verdict();
-        }
-        if let Some(question) = &mut name.question {
+        let located = self.look_up(now, place);
+        let question = self.names.get_mut(&key(place)).and_then(|name| name.question.as_mut());
+        if let (Located::Asked, Some(question)) = (&located, question) {
             question.waiting.push(waiter);
-            return Located::Asked;
         }
-        self.last += 1;
-        let query = QueryId(self.last);
-        name.question = Some(Question { query, deadline: now + RESOLVER_TIMEOUT, waiting: vec![waiter] });
-        self.asked.insert(query, key);
-        self.outputs.push_back(LocatorOutput::Ask(query, place.clone()));
-        Located::Asked
+        located
+    }
+
+    /// Sees to it that the addresses of a place will be known; nobody waits for them.
+    pub(crate) fn learn(&mut self, now: Instant, place: &Place) {
+        if place.host.ip().is_none() {
+            self.look_up(now, place);
+        }
     }
 
     /// Takes the resolver's answer. One that nobody waits for any more still enters the cache.
@@ -193,6 +188,26 @@ impl<W: Clone + PartialEq> Locator<W> {
     /// How many questions are open.
     pub(crate) fn asking(&self) -> usize {
         self.asked.len()
+    }
+
+    /// What the cache says of a name; unless it knows, a question is under way then.
+    fn look_up(&mut self, now: Instant, place: &Place) -> Located {
+        let key = key(place);
+        if !self.names.contains_key(&key) && !self.make_room(now) {
+            return Located::Nowhere(ResolveError::Failed);
+        }
+        let name = self.names.entry(key.clone()).or_insert_with(Name::unknown);
+        if name.until.is_some_and(|until| until > now) {
+            return name.verdict();
+        }
+        if name.question.is_none() {
+            self.last += 1;
+            let query = QueryId(self.last);
+            name.question = Some(Question { query, deadline: now + RESOLVER_TIMEOUT, waiting: Vec::new() });
+            self.asked.insert(query, key);
+            self.outputs.push_back(LocatorOutput::Ask(query, place.clone()));
+        }
+        Located::Asked
     }
 
     /// Makes room for one more name: the one whose answer ran out first goes, unless all are in use.

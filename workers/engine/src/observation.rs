@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use um_media::RelayCounters;
 use um_routing::{Explanation, TargetId};
 use um_sip::Method;
 use um_topology::{Id, Transport};
@@ -62,10 +63,10 @@ pub enum Observation {
     FailedOver {
         /// The call.
         call: CallKey,
-        /// The target that failed.
-        target: TargetId,
-        /// Why.
-        reason: Reason,
+        /// The target that failed; why, its `AttemptEnded` said.
+        from: TargetId,
+        /// The target that is tried now.
+        to: TargetId,
     },
     /// A call was answered; the set-up is over.
     CallAnswered {
@@ -88,6 +89,8 @@ pub enum Observation {
         status: u16,
         /// Why.
         reason: Rejected,
+        /// The decision and its why, if it was routing that refused.
+        explanation: Option<Box<Explanation>>,
     },
     /// Something received led to nothing, so many times since this was last said.
     Dropped {
@@ -114,26 +117,20 @@ pub enum Observation {
         /// From its start to its end.
         duration: Duration,
     },
-    /// A non-INVITE request from outside was answered, or one of ours got its final response.
-    Exchanged {
-        /// Who asked.
-        role: Role,
-        /// The method.
-        method: Method,
-        /// The final status.
-        status: u16,
-        /// The line.
+    /// A request other than a new INVITE was answered.
+    Served {
+        /// The line it came in on.
         line: Id,
+        /// Its method.
+        method: Method,
     },
-}
-
-/// Which side of a transaction we were.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    /// We answered.
-    Uas,
-    /// We asked.
-    Uac,
+    /// The media of a call is over, after the call itself.
+    MediaEnded {
+        /// The call.
+        call: CallKey,
+        /// What it carried.
+        counters: Box<RelayCounters>,
+    },
 }
 
 /// Why a request was refused before it became a call.

@@ -24,6 +24,10 @@ fn pool() -> Connections<u8> {
     Connections::new(3, 2, Duration::from_secs(60))
 }
 
+fn ready(user: u8, link: Link) -> Option<PoolOutput<u8>> {
+    Some(PoolOutput::Ready { user, line: LINE, remote: remote(2), link })
+}
+
 fn opening(pool: &mut Connections<u8>) -> ConnectionId {
     match pool.poll_output() {
         Some(PoolOutput::Open { connection, .. }) => connection,
@@ -42,10 +46,10 @@ fn users_of_one_remote_share_a_connection() {
     assert_eq!(pool.poll_output(), None);
     pool.opened(now, connection, local());
     let link = |reused| Link { connection, local: local(), reused };
-    assert_eq!(pool.poll_output(), Some(PoolOutput::Ready(1, link(false))));
-    assert_eq!(pool.poll_output(), Some(PoolOutput::Ready(2, link(true))));
+    assert_eq!(pool.poll_output(), ready(1, link(false)));
+    assert_eq!(pool.poll_output(), ready(2, link(true)));
     pool.acquire(LINE, remote(2), by, 3);
-    assert_eq!(pool.poll_output(), Some(PoolOutput::Ready(3, link(true))));
+    assert_eq!(pool.poll_output(), ready(3, link(true)));
 }
 
 #[test]

@@ -8,32 +8,31 @@ use um_topology::CodeSet;
 
 /// How a target is watched; from `health` of its proxy list entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Policy {
+pub(crate) struct Policy {
     /// Time between the starts of two probes; zero means that it is not probed.
-    pub interval: Duration,
+    pub(crate) interval: Duration,
     /// Time after which a probe has failed.
-    pub timeout: Duration,
+    pub(crate) timeout: Duration,
     /// Failed probes in a row until DOWN.
-    pub fall: u32,
+    pub(crate) fall: u32,
     /// Answered probes in a row until UP.
-    pub rise: u32,
+    pub(crate) rise: u32,
     /// Failed calls in a row until SUSPECT.
-    pub passive_fall: u32,
+    pub(crate) passive_fall: u32,
     /// Status codes that mean dead.
-    pub dead: CodeSet,
+    pub(crate) dead: CodeSet,
 }
 
 impl Policy {
     /// Whether this status code means dead.
-    #[must_use]
-    pub fn is_dead(&self, status: u16) -> bool {
+    pub(crate) fn is_dead(&self, status: u16) -> bool {
         self.dead.contains(status)
     }
 }
 
 /// Names one probe, unique within a shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ProbeId(pub u64);
+pub(crate) struct ProbeId(pub(crate) u64);
 
 /// Where the probing of one target stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

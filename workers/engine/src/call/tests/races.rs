@@ -170,7 +170,7 @@ fn every_ended_call_closes_its_relay_once_and_holds_no_timer() {
         }
         let acts = bench.acts();
         assert_eq!(acts.iter().filter(|act| **act == Act::CloseRelay).count(), 1);
-        assert!(bench.call.is_over());
+        assert_eq!(bench.call.state, State::Over);
         assert_eq!(bench.call.poll_timeout(), None);
     }
 }

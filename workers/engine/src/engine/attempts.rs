@@ -1,0 +1,270 @@
+//! The way of an attempt: addresses, connection, INVITE; and its responses, as the call wants to hear them.
+
+use std::time::Instant;
+
+use um_media::sdp::Agreement;
+use um_media::{Leg, LocalMedia, Negotiation};
+use um_sip::endpoint::{ClientTransaction, DialogId, ResponseKind};
+use um_sip::{Flow, Message};
+
+use super::Engine;
+use super::errands::Task;
+use super::session::{Media, Outbound, Sender, Session};
+use super::way::{Arrival, Connection, User, Way};
+use crate::call::words::{AttemptId, Carrier, Event, Heard, Media as Talk, Origin, Reach, Refusal};
+use crate::leg::{self, Body, description, headers};
+use crate::locate::{Located, Place};
+
+impl Engine {
+    pub(super) fn locate_attempt(
+        &mut self,
+        now: Instant,
+        serial: u64,
+        attempt: AttemptId,
+        target: usize,
+        place: Place,
+    ) {
+        let user = User::Attempt(serial, attempt);
+        let Some(session) = self.sessions.get(serial) else { return };
+        let route = &session.plan.route;
+        let Some(chosen) = route.targets.get(target) else { return };
+        let (id, uri) = (chosen.id.clone(), chosen.request_uri.clone());
+        session.outbound = Some(Outbound::new(now, attempt, target, uri));
+        if self.health.condition(&id, now).blocked_until.is_some() {
+            return self.tell(serial, Event::Heard(attempt, Heard::Unavailable));
+        }
+        match self.locator.locate(now, &place, user) {
+            Located::Asked => {
+                if let Some(outbound) = self.sessions.get(serial).and_then(|session| session.attempt(attempt))
+                {
+                    outbound.way = Way::Asking(place);
+                }
+            }
+            located @ (Located::At(_) | Located::Nowhere(_)) => {
+                self.on_attempt_located(serial, attempt, located)
+            }
+        }
+    }
+
+    pub(super) fn on_attempt_located(&mut self, serial: u64, attempt: AttemptId, located: Located) {
+        if let Some(outbound) = self.sessions.get(serial).and_then(|session| session.attempt(attempt)) {
+            outbound.way = Way::Idle;
+        }
+        let heard = match located {
+            Located::At(addresses) => Heard::Located(addresses),
+            Located::Nowhere(_) | Located::Asked => Heard::Nowhere,
+        };
+        self.tell(serial, Event::Heard(attempt, heard));
+    }
+
+    /// Goes to one address; the INVITE follows when there is a flow.
+    pub(super) fn reach(&mut self, now: Instant, serial: u64, reach: Reach) {
+        let attempt = reach.attempt;
+        let fresh_identity = match reach.origin {
+            Origin::Fresh => Some(self.endpoint.new_identity()),
+            Origin::Redirection(..) => None,
+        };
+        let Some(session) = self.sessions.get(serial) else { return };
+        let Some((transport, uri)) = destination(session, &reach) else { return };
+        session.identity =
+            fresh_identity.or_else(|| session.identity.as_ref().map(um_sip::endpoint::Identity::next));
+        let outbound = session.outbound.take().filter(|outbound| outbound.attempt == attempt);
+        let mut outbound = outbound.unwrap_or_else(|| Outbound::new(now, attempt, reach.target, uri.clone()));
+        outbound.remote = Some(reach.address);
+        outbound.uri = uri;
+        session.outbound = Some(outbound);
+        let line_out = &session.plan.route.line_out;
+        let line = session.configuration.bound_towards(line_out, transport, reach.address.ip()).cloned();
+        self.observe_attempt(now, serial, &reach, transport);
+        let Some(line) = line else {
+            return self.tell(serial, Event::Heard(attempt, Heard::Unavailable));
+        };
+        let user = User::Attempt(serial, attempt);
+        let way = self.go(now, &line, transport, reach.address, reach.connect_by, user);
+        if let Some(outbound) = self.sessions.get(serial).and_then(|session| session.attempt(attempt)) {
+            outbound.way = way;
+        }
+    }
+
+    pub(super) fn on_attempt_arrived(
+        &mut self,
+        now: Instant,
+        serial: u64,
+        attempt: AttemptId,
+        arrival: Arrival,
+    ) {
+        let heard = match arrival {
+            Arrival::Flow(flow, connection) => match self.invite(now, serial, attempt, flow, connection) {
+                Some(()) => Heard::Sent,
+                None => Heard::Unavailable,
+            },
+            Arrival::Blocked(error) => {
+                if let Some(outbound) = self.sessions.get(serial).and_then(|session| session.attempt(attempt))
+                {
+                    outbound.way = Way::Idle;
+                }
+                Heard::NotConnected(error)
+            }
+        };
+        self.tell(serial, Event::Heard(attempt, heard));
+    }
+
+    /// Sends the INVITE; `None` if it cannot be written or sent from here.
+    fn invite(
+        &mut self,
+        now: Instant,
+        serial: u64,
+        attempt: AttemptId,
+        flow: Flow,
+        connection: Connection,
+    ) -> Option<()> {
+        let session_id = self.draw.next();
+        let session = self.sessions.get(serial)?;
+        let advertised = session.media_line()?.media_advertised;
+        let Media::Held { outbound: ports, .. } = session.media else { return None };
+        let proposal = session.inbound.negotiation.as_ref()?.proposal()?;
+        let mut negotiation = Negotiation::new(session_id, LocalMedia::new(advertised, ports));
+        let offer = negotiation.offer(&proposal).ok()?;
+        let identity = session.identity.clone()?;
+        let uri = session.attempt(attempt)?.uri.clone();
+        let max_forwards = session.inbound.max_forwards;
+        let request =
+            headers::invite(&session.plan.route.headers, &uri, identity, max_forwards, offer).ok()?;
+        let transaction = self.endpoint.request(now, flow, &request).ok()?;
+        let outbound = self.sessions.get(serial)?.attempt(attempt)?;
+        outbound.negotiation = Some(negotiation);
+        outbound.transaction = Some(transaction);
+        outbound.flow = Some(flow);
+        outbound.carrier = match connection {
+            Connection::None => Carrier::Datagram,
+            Connection::Fresh => Carrier::FreshConnection,
+            Connection::Reused => Carrier::ReusedConnection,
+        };
+        self.senders.insert(transaction, Sender::Attempt(serial, attempt));
+        Some(())
+    }
+
+    /// A response to the INVITE of an attempt.
+    pub(super) fn on_attempt_response(
+        &mut self,
+        now: Instant,
+        (serial, attempt): (u64, AttemptId),
+        transaction: ClientTransaction,
+        (dialog, kind): (Option<DialogId>, ResponseKind),
+        flow: Flow,
+        response: &Message,
+    ) {
+        let status = response.status().map_or(500, um_sip::StatusCode::code);
+        let heard = match kind {
+            ResponseKind::Provisional if status == 100 => Heard::Trying,
+            ResponseKind::Provisional => {
+                self.take_answer(serial, attempt, response);
+                Heard::Progress(status)
+            }
+            ResponseKind::Success => {
+                self.senders.remove(&transaction);
+                self.on_answered(serial, attempt, dialog, flow);
+                Heard::Answered(self.judge_media(serial, attempt, response))
+            }
+            ResponseKind::Failure => {
+                self.senders.remove(&transaction);
+                match status {
+                    300..=302 => Heard::Redirected(status, leg::contacts(response)),
+                    _ => Heard::Refused(Refusal { status, retry_after: leg::retry_after(response) }),
+                }
+            }
+            ResponseKind::Broken => {
+                self.senders.remove(&transaction);
+                Heard::Answered(Talk::Unusable)
+            }
+            ResponseKind::Fork | ResponseKind::Late => return self.dismiss(now, dialog, flow),
+        };
+        self.tell(serial, Event::Heard(attempt, heard));
+    }
+
+    /// Acknowledges and hangs up a 2xx that nobody wants.
+    pub(super) fn dismiss(&mut self, now: Instant, dialog: Option<DialogId>, flow: Flow) {
+        if let Some(dialog) = dialog {
+            self.run_errand(now, dialog, flow, Task::HangUp);
+        }
+    }
+
+    /// What became of the transaction itself.
+    pub(super) fn on_attempt_silent(&mut self, serial: u64, attempt: AttemptId) {
+        self.tell(serial, Event::Heard(attempt, Heard::Silent));
+    }
+
+    pub(super) fn on_attempt_lost(&mut self, serial: u64, attempt: AttemptId) {
+        let outbound = self.sessions.get(serial).and_then(|session| session.attempt(attempt));
+        let carrier = outbound.map_or(Carrier::Datagram, |outbound| outbound.carrier);
+        self.tell(serial, Event::Heard(attempt, Heard::Lost(carrier)));
+    }
+
+    fn on_answered(&mut self, serial: u64, attempt: AttemptId, dialog: Option<DialogId>, flow: Flow) {
+        let Some(outbound) = self.sessions.get(serial).and_then(|session| session.attempt(attempt)) else {
+            return;
+        };
+        outbound.dialog = dialog;
+        outbound.flow = Some(flow);
+        if let Some(dialog) = dialog {
+            self.sessions.name_dialog(dialog, serial, Leg::Outbound);
+        }
+    }
+
+    /// Takes the answer out of a response, if it has one.
+    fn take_answer(&mut self, serial: u64, attempt: AttemptId, response: &Message) {
+        let Some(outbound) = self.sessions.get(serial).and_then(|session| session.attempt(attempt)) else {
+            return;
+        };
+        let Body::Sdp(body) = description(response) else { return };
+        let agreement: Option<Agreement> =
+            outbound.negotiation.as_mut().and_then(|negotiation| negotiation.handle_answer(body).ok());
+        if agreement.is_some() {
+            outbound.agreement = agreement;
+        }
+    }
+
+    /// Whether a 2xx gives an answer, now or in a provisional response before, that the caller can be told.
+    fn judge_media(&mut self, serial: u64, attempt: AttemptId, response: &Message) -> Talk {
+        if let Body::Sdp(_) = description(response)
+            && let Some(outbound) = self.sessions.get(serial).and_then(|session| session.attempt(attempt))
+        {
+            outbound.agreement = None;
+        }
+        self.take_answer(serial, attempt, response);
+        match self.answer_caller(serial, attempt) {
+            Some(_) => Talk::Usable,
+            None => Talk::Unusable,
+        }
+    }
+}
+
+impl Outbound {
+    fn new(now: Instant, attempt: AttemptId, target: usize, uri: um_topology::Uri) -> Self {
+        Self {
+            attempt,
+            target,
+            started: now,
+            way: Way::Idle,
+            carrier: Carrier::Datagram,
+            uri,
+            remote: None,
+            flow: None,
+            transaction: None,
+            dialog: None,
+            negotiation: None,
+            agreement: None,
+        }
+    }
+}
+
+/// How to go, and the Request-URI that goes there.
+fn destination(session: &Session, reach: &Reach) -> Option<(um_topology::Transport, um_topology::Uri)> {
+    match &reach.origin {
+        Origin::Fresh => {
+            let target = session.plan.route.targets.get(reach.target)?;
+            Some((target.transport, target.request_uri.clone()))
+        }
+        Origin::Redirection(_, hop) => Some((hop.transport, hop.uri.clone())),
+    }
+}

@@ -1,0 +1,122 @@
+//! What the SIP endpoint reports, sorted by whom it concerns.
+
+use std::time::Instant;
+
+use um_media::Leg;
+use um_sip::Transport;
+use um_sip::endpoint::{ClientTransaction, DialogId, Event as Sip, Output as SipOutput};
+
+use super::Engine;
+use super::session::Sender;
+use crate::call::words::Event;
+use crate::observation::Observation;
+use crate::output::Output;
+
+impl Engine {
+    pub(super) fn on_endpoint(&mut self, now: Instant, output: SipOutput) {
+        match output {
+            // A response whose connection is gone asks for a new one (RFC 3261 §18.2.2).
+            SipOutput::Send { flow, bytes }
+                if flow.transport == Transport::Tcp && flow.connection.is_none() =>
+            {
+                self.deliver(now, flow, bytes);
+            }
+            SipOutput::Send { flow, bytes } => self.outputs.push_back(Output::Send { flow, bytes }),
+            SipOutput::Event(event) => self.on_event(now, event),
+        }
+    }
+
+    fn on_event(&mut self, now: Instant, event: Sip) {
+        match event {
+            Sip::Request { transaction, dialog, flow, message } => {
+                self.on_request(now, transaction, dialog, flow, &message);
+            }
+            Sip::Cancelled { transaction, .. } => {
+                if let Some(serial) = self.sessions.by_server(transaction) {
+                    self.tell(serial, Event::Cancelled);
+                }
+            }
+            Sip::Acknowledged { dialog, .. } => self.tell_inbound(dialog, Event::Acknowledged),
+            Sip::AckMissing { dialog } => self.on_ack_missing(dialog),
+            Sip::Response { transaction, dialog, kind, flow, message } => {
+                match self.senders.get(&transaction).copied() {
+                    Some(Sender::Attempt(serial, attempt)) => self.on_attempt_response(
+                        now,
+                        (serial, attempt),
+                        transaction,
+                        (dialog, kind),
+                        flow,
+                        &message,
+                    ),
+                    Some(Sender::Probe(probe)) => self.on_probe_response(now, probe, &message),
+                    None => self.on_unexpected_response(now, dialog, kind, flow),
+                }
+            }
+            Sip::TimedOut { transaction } => self.on_unanswered(now, transaction, Unanswered::Silent),
+            Sip::Unreachable { transaction } => self.on_unanswered(now, transaction, Unanswered::Lost),
+            Sip::FlowLost { transaction } => {
+                if let Some(Sender::Attempt(serial, attempt)) = self.senders.get(&transaction).copied() {
+                    self.on_attempt_lost(serial, attempt);
+                }
+            }
+            // It belongs to nothing that we remember: to answer it would let anybody make us send.
+            Sip::StrayAnswer { .. } => {
+                self.observe(Observation::Dropped { reason: "stray_answer", count: 1 })
+            }
+        }
+    }
+
+    /// The call that was answered knows the dialog of its caller only.
+    fn tell_inbound(&mut self, dialog: DialogId, event: Event) {
+        match self.sessions.by_dialog(dialog) {
+            Some((serial, Leg::Inbound)) => self.tell(serial, event),
+            // The ACK of a re-INVITE that the UM server sent; nothing waits for it.
+            Some((_, Leg::Outbound)) | None => {}
+        }
+    }
+
+    fn on_ack_missing(&mut self, dialog: DialogId) {
+        if let Some((serial, _)) = self.sessions.by_dialog(dialog) {
+            self.tell(serial, Event::Unacknowledged);
+        }
+    }
+
+    fn on_unanswered(&mut self, now: Instant, transaction: ClientTransaction, how: Unanswered) {
+        match (self.senders.get(&transaction).copied(), how) {
+            (Some(Sender::Attempt(serial, attempt)), Unanswered::Silent) => {
+                self.on_attempt_silent(serial, attempt)
+            }
+            (Some(Sender::Attempt(serial, attempt)), Unanswered::Lost) => {
+                self.on_attempt_lost(serial, attempt)
+            }
+            (Some(Sender::Probe(probe)), _) => self.on_probe_unanswered(now, probe),
+            // A BYE without an answer: the dialog is gone all the same.
+            (None, _) => {}
+        }
+    }
+
+    /// A response to a BYE, or one to an attempt that was given up.
+    fn on_unexpected_response(
+        &mut self,
+        now: Instant,
+        dialog: Option<DialogId>,
+        kind: um_sip::endpoint::ResponseKind,
+        flow: um_sip::Flow,
+    ) {
+        use um_sip::endpoint::ResponseKind;
+        match kind {
+            ResponseKind::Fork | ResponseKind::Late => self.dismiss(now, dialog, flow),
+            ResponseKind::Provisional
+            | ResponseKind::Success
+            | ResponseKind::Failure
+            | ResponseKind::Broken => {}
+        }
+    }
+}
+
+/// How a request of ours went without a response.
+#[derive(Clone, Copy)]
+enum Unanswered {
+    Silent,
+    Lost,
+}

@@ -1,0 +1,215 @@
+//! A new INVITE: 100 at once, then who may call, where to, with which media; then a call is born.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use um_media::sdp::{Description, SdpError};
+use um_routing::{Explanation, Outcome, Reject, Route, decide};
+use um_sip::endpoint::{Reply, ServerTransaction};
+use um_sip::{Flow, HeaderName, Message, Method};
+
+use super::Engine;
+use super::apply::is_draining;
+use super::session::{Inbound, Session, Story};
+use super::view::{Moment, limits};
+use crate::admission::Refusal;
+use crate::call::Plan;
+use crate::configuration::BoundLine;
+use crate::leg::facts::{Unreadable, facts};
+use crate::leg::{Body, SDP, description, headers, reply, reply_later};
+use crate::observation::{CallKey, Observation, Rejected};
+
+/// Why an INVITE does not become a call.
+struct Refused {
+    reply: Reply,
+    reason: Rejected,
+    explanation: Option<Box<Explanation>>,
+}
+
+impl Engine {
+    pub(super) fn on_invite(
+        &mut self,
+        now: Instant,
+        transaction: ServerTransaction,
+        flow: Flow,
+        invite: &Message,
+    ) {
+        let Some(line) = self.configuration.bound(flow.line).cloned() else { return };
+        self.respond(now, transaction, &reply(100));
+        let status = match self.receive(now, transaction, flow, &line, invite) {
+            Ok(()) => return,
+            Err(refused) => {
+                self.respond(now, transaction, &refused.reply);
+                (refused.reply.status.code(), refused.reason, refused.explanation)
+            }
+        };
+        let (status, reason, explanation) = status;
+        let method = Method::Invite;
+        self.observe(Observation::Rejected { line: line.id, method, status, reason, explanation });
+    }
+
+    fn receive(
+        &mut self,
+        now: Instant,
+        transaction: ServerTransaction,
+        flow: Flow,
+        line: &BoundLine,
+        invite: &Message,
+    ) -> Result<(), Box<Refused>> {
+        check_extensions(invite)?;
+        self.admit(now, line)?;
+        match self.route(now, flow, line, invite) {
+            Ok((route, explanation, offer)) => {
+                self.begin(now, transaction, flow, line, invite, (route, explanation, offer));
+                Ok(())
+            }
+            Err(refused) => {
+                self.admission.leave(now, &line.id);
+                Err(refused)
+            }
+        }
+    }
+
+    fn admit(&mut self, now: Instant, line: &BoundLine) -> Result<(), Box<Refused>> {
+        let topology = &self.configuration.topology;
+        let known = topology.line(&line.id).filter(|_| !is_draining(topology, line));
+        let verdict = match known {
+            Some(known) => self.admission.admit(now, &line.id, &limits(&known.limits)),
+            None => Err(Refusal::LineInactive),
+        };
+        verdict.map_err(|refusal| {
+            let reply = reply_later(503, Some(refusal.retry_after()));
+            refused(reply, Rejected::Admission(refusal))
+        })
+    }
+
+    fn route(
+        &mut self,
+        now: Instant,
+        flow: Flow,
+        line: &BoundLine,
+        invite: &Message,
+    ) -> Result<(Box<Route>, Explanation, Bytes), Box<Refused>> {
+        let facts = facts(&line.id, flow.remote.ip(), invite).map_err(|unreadable| match unreadable {
+            Unreadable::Scheme => refused(reply(416), Rejected::Unsupported),
+            Unreadable::Malformed => refused(reply(400), Rejected::Malformed),
+        })?;
+        let view = Moment {
+            now,
+            configuration: &self.configuration,
+            health: &self.health,
+            admission: &self.admission,
+            locator: &self.locator,
+        };
+        let decision = decide(&self.configuration.topology, &facts, &view, &mut self.rotation);
+        let route = match decision.outcome {
+            Outcome::Route(route) => route,
+            Outcome::Reject(reject) => return Err(refused_by_routing(&reject, decision.explanation)),
+        };
+        if invite.max_forwards() == Some(0) {
+            return Err(refused(reply(483), Rejected::TooManyHops));
+        }
+        let offer = offer(invite)?;
+        Ok((route, decision.explanation, offer))
+    }
+
+    fn begin(
+        &mut self,
+        now: Instant,
+        transaction: ServerTransaction,
+        flow: Flow,
+        line: &BoundLine,
+        invite: &Message,
+        (route, explanation, offer): (Box<Route>, Explanation, Bytes),
+    ) {
+        let own = self.configuration.lines.iter().flat_map(BoundLine::addresses).collect();
+        let line_out = route.line_out.clone();
+        let plan = Arc::new(Plan { route: *route, own });
+        let inbound = Inbound {
+            line: line.clone(),
+            flow,
+            transaction,
+            dialog: None,
+            negotiation: None,
+            offer,
+            contact_user: invite
+                .request_uri()
+                .ok()
+                .and_then(|uri| uri.user_text().map(|user| user.into_owned())),
+            max_forwards: invite.max_forwards().unwrap_or(headers::MAX_FORWARDS).saturating_sub(1),
+            answer: None,
+        };
+        let story = Story {
+            call_id: Arc::from(invite.call_id()),
+            started: now,
+            attempts: 0,
+            answered: None,
+            answered_by: None,
+            last_target: None,
+            explanation: Some(Arc::new(explanation)),
+            relay_retries: 0,
+        };
+        let session = Session::new(Arc::clone(&self.configuration), plan, inbound, story);
+        self.lines.begin(&session.lines());
+        self.admission.begin_line(now, &line_out, um_media::Leg::Outbound);
+        let serial = self.sessions.insert(session);
+        self.observe(Observation::CallStarted {
+            call: self.call_key(serial),
+            line: line.id.clone(),
+            at: now,
+        });
+        self.follow(now, serial);
+    }
+
+    pub(super) const fn call_key(&self, serial: u64) -> CallKey {
+        CallKey { shard: self.config.shard, serial }
+    }
+
+    /// Answers a request; one whose transaction is over needs no answer any more.
+    pub(super) fn respond(&mut self, now: Instant, transaction: ServerTransaction, reply: &Reply) {
+        // Gone: cancelled or timed out meanwhile. NotAllowed: answered already, by a race that the call settled.
+        let _ = self.endpoint.respond(now, transaction, reply);
+    }
+}
+
+/// RFC 3261 §8.2.2.3: no extension is supported here yet, so none may be required.
+fn check_extensions(invite: &Message) -> Result<(), Box<Refused>> {
+    let required: Vec<String> =
+        invite.values(HeaderName::Require).map(|value| String::from_utf8_lossy(value).into_owned()).collect();
+    if required.is_empty() {
+        return Ok(());
+    }
+    let reply = reply(420).header(HeaderName::Unsupported, required.join(", "));
+    Err(refused(reply, Rejected::Unsupported))
+}
+
+/// The caller's offer, if it is one that a UM server can be offered.
+fn offer(invite: &Message) -> Result<Bytes, Box<Refused>> {
+    match description(invite) {
+        Body::None => Err(refused(reply(488).header(HeaderName::Warning, NO_OFFER), Rejected::Offer)),
+        Body::Other => Err(refused(reply(415).header(HeaderName::Accept, SDP), Rejected::Unsupported)),
+        Body::Sdp(body) => match Description::parse(body).as_ref().map(Description::audio) {
+            Ok(Ok(_)) => Ok(invite.body_bytes()),
+            Ok(Err(_)) => Err(refused(reply(488).header(HeaderName::Warning, NO_STREAM), Rejected::Offer)),
+            Err(SdpError::TooLong { .. } | SdpError::TooManyLines { .. } | SdpError::Line { .. }) => {
+                Err(refused(reply(400).reason("Malformed Session Description"), Rejected::Malformed))
+            }
+        },
+    }
+}
+
+fn refused(reply: Reply, reason: Rejected) -> Box<Refused> {
+    Box::new(Refused { reply, reason, explanation: None })
+}
+
+fn refused_by_routing(reject: &Reject, explanation: Explanation) -> Box<Refused> {
+    let reply = reply_later(reject.status, reject.retry_after).reason(reject.text);
+    let reason = Rejected::Routing(reject.reason.as_str());
+    Box::new(Refused { reply, reason, explanation: Some(Box::new(explanation)) })
+}
+
+/// RFC 3261 §20.43.
+const NO_OFFER: &str = "399 umgate \"An offer is required\"";
+/// RFC 3261 §20.43.
+const NO_STREAM: &str = "304 umgate \"No audio stream that can be relayed\"";

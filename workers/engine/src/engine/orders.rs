@@ -1,0 +1,149 @@
+//! Carries out what a call orders, one function per order.
+
+use std::time::{Duration, Instant};
+
+use um_media::Leg;
+use um_routing::retryable::{Effect, effect};
+use um_sip::HeaderName;
+use um_sip::endpoint::Reply;
+
+use super::Engine;
+use super::errands::Task;
+use super::way::{User, Way};
+use crate::call::words::{Act, AttemptId, Reason, Refusal, Rejection, Sign};
+use crate::health::Evidence;
+use crate::leg::{ALLOW, SDP, reply, reply_later};
+
+impl Engine {
+    pub(super) fn carry_out(&mut self, now: Instant, serial: u64, act: Act) {
+        match act {
+            Act::OpenRelay => self.open_relay(now, serial),
+            Act::CloseRelay => self.close_relay(now, serial),
+            Act::Locate(attempt, target, place) => self.locate_attempt(now, serial, attempt, target, place),
+            Act::Reach(reach) => self.reach(now, serial, reach),
+            Act::Cancel(attempt) => self.cancel_attempt(now, serial, attempt),
+            Act::Abandon(attempt) => self.abandon_attempt(now, serial, attempt),
+            Act::Acknowledge(attempt) => self.run_on_leg(now, serial, attempt, Task::Acknowledge),
+            Act::HangUp(attempt) => self.run_on_leg(now, serial, attempt, Task::HangUp),
+            Act::Ring(attempt, status) => self.ring(now, serial, attempt, status),
+            Act::Answer(attempt) => self.answer(now, serial, attempt),
+            Act::Reject(rejection) => self.reject(now, serial, rejection),
+            Act::HangUpCaller => self.hang_up_caller(now, serial),
+            Act::Mark(target, sign) => self.mark(now, serial, target, sign),
+            Act::Finished(attempt, finish) => self.finish_attempt(now, serial, attempt, finish),
+            Act::Over(ending) => self.end_call(now, serial, ending),
+        }
+    }
+
+    fn cancel_attempt(&mut self, now: Instant, serial: u64, attempt: AttemptId) {
+        let transaction = self.sessions.get(serial).and_then(|session| session.attempt(attempt)?.transaction);
+        if let Some(transaction) = transaction {
+            // Gone: its final response is on its way through the queue.
+            let _ = self.endpoint.cancel(now, transaction);
+        }
+    }
+
+    /// From here on the endpoint alone deals with what comes late; a 2xx comes back as an errand.
+    fn abandon_attempt(&mut self, now: Instant, serial: u64, attempt: AttemptId) {
+        let Some(outbound) = self.sessions.get(serial).and_then(|session| session.attempt(attempt)) else {
+            return;
+        };
+        let way = std::mem::replace(&mut outbound.way, Way::Idle);
+        let (transaction, dialog, flow) =
+            (outbound.transaction.take(), outbound.dialog.take(), outbound.flow);
+        self.leave(now, User::Attempt(serial, attempt), &way);
+        if let Some(transaction) = transaction {
+            self.senders.remove(&transaction);
+            self.endpoint.abandon(now, transaction);
+        }
+        // Its 2xx came in the same breath: nobody will take it.
+        if let Some(flow) = flow {
+            self.dismiss(now, dialog, flow);
+        }
+    }
+
+    /// ACK or BYE towards the server, over the way that its Contact and the route set ask for.
+    fn run_on_leg(&mut self, now: Instant, serial: u64, attempt: AttemptId, task: Task) {
+        let leg = self.sessions.get(serial).and_then(|session| {
+            let outbound = session.attempt(attempt)?;
+            Some((outbound.dialog?, outbound.flow?))
+        });
+        if let Some((dialog, flow)) = leg {
+            self.run_errand(now, dialog, flow, task);
+        }
+    }
+
+    fn hang_up_caller(&mut self, now: Instant, serial: u64) {
+        let leg = self
+            .sessions
+            .get(serial)
+            .and_then(|session| Some((session.inbound.dialog?, session.inbound.flow)));
+        if let Some((dialog, flow)) = leg {
+            self.run_errand(now, dialog, flow, Task::HangUp);
+        }
+    }
+
+    /// 101–199 to the caller; with our answer if the attempt has given one already.
+    fn ring(&mut self, now: Instant, serial: u64, attempt: AttemptId, status: u16) {
+        let early = self.answer_caller(serial, attempt);
+        let reply = match early {
+            Some(body) => reply(status).body(SDP, body),
+            None => reply(status),
+        };
+        self.respond_on_leg(now, serial, reply);
+    }
+
+    fn answer(&mut self, now: Instant, serial: u64, attempt: AttemptId) {
+        let Some(body) = self.answer_caller(serial, attempt) else { return };
+        let reply = reply(200).header(HeaderName::Allow, ALLOW).body(SDP, body);
+        self.respond_on_leg(now, serial, reply);
+        if let Some(session) = self.sessions.get(serial) {
+            session.story.answered = Some(now);
+        }
+        self.observe_answer(now, serial);
+    }
+
+    fn reject(&mut self, now: Instant, serial: u64, rejection: Rejection) {
+        let Rejection { status, retry_after, reason } = rejection;
+        let mut reply = reply_later(status, retry_after);
+        if reason == Reason::NoPorts {
+            reply = reply.reason("No Media Ports");
+        }
+        let transaction = self.sessions.get(serial).map(|session| session.inbound.transaction);
+        if let Some(transaction) = transaction {
+            self.respond(now, transaction, &reply);
+        }
+    }
+
+    /// A response that belongs to the caller's dialog.
+    fn respond_on_leg(&mut self, now: Instant, serial: u64, mut reply: Reply) {
+        let Some(session) = self.sessions.get(serial) else { return };
+        reply.contact_user.clone_from(&session.inbound.contact_user);
+        let transaction = session.inbound.transaction;
+        let Ok(Some(dialog)) = self.endpoint.respond(now, transaction, &reply) else { return };
+        if let Some(session) = self.sessions.get(serial) {
+            session.inbound.dialog = Some(dialog);
+        }
+        self.sessions.name_dialog(dialog, serial, Leg::Inbound);
+    }
+
+    fn mark(&mut self, now: Instant, serial: u64, target: usize, sign: Sign) {
+        let Some(session) = self.sessions.get(serial) else { return };
+        let Some(id) = session.plan.route.targets.get(target).map(|target| target.id.clone()) else { return };
+        let evidence = match sign {
+            Sign::Life => Evidence::Life,
+            Sign::Failed => Evidence::Failed,
+            Sign::Refused(Refusal { status, retry_after }) => {
+                match effect(status, retry_after, self.health.is_dead_code(&id, status)) {
+                    Effect::Alive => Evidence::Life,
+                    Effect::Failed => Evidence::Failed,
+                    Effect::Blocked(for_) => Evidence::Blocked { for_ },
+                }
+            }
+        };
+        self.health.mark(now, &id, evidence);
+    }
+
+    /// How long a connection for an errand may take.
+    pub(super) const ERRAND_CONNECT: Duration = Duration::from_secs(2);
+}
