@@ -23,7 +23,10 @@
 //! The matching rules are those of RFC 3261 §17.1.3 and §17.2.3; dialogs are found by our tag (§12.2.2), from which any
 //! shard can tell the owner of a message.
 
-use std::{collections::VecDeque, time::Instant};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Instant,
+};
 
 use bytes::Bytes;
 
@@ -65,7 +68,7 @@ use self::{identity::Randomness, table::Table};
 #[derive(Debug)]
 pub struct Endpoint {
     config: Config,
-    lines: Vec<Option<LineProfile>>,
+    lines: BTreeMap<LineIndex, LineProfile>,
     table: Table,
     dialogs: DialogTable,
     randomness: Randomness,
@@ -81,7 +84,7 @@ impl Endpoint {
     pub fn new(config: Config) -> Self {
         let mut randomness = Randomness::new(config.seed);
         Self {
-            lines: Vec::new(),
+            lines: BTreeMap::new(),
             table: Table::new(randomness.draw(), config.max_transactions),
             dialogs: DialogTable::new(randomness.draw(), config.max_dialogs),
             randomness,
@@ -92,25 +95,19 @@ impl Endpoint {
         }
     }
 
-    /// Adds or changes a line; running transactions keep their timers. A line index above 65 535 is ignored.
+    /// Adds or changes a line; running transactions keep their timers.
     pub fn set_line(&mut self, line: LineIndex, profile: LineProfile) {
-        let Some(at) = usize::try_from(line.0).ok().filter(|at| *at <= MAX_LINE) else { return };
-        if self.lines.len() <= at {
-            self.lines.resize(at + 1, None);
-        }
-        self.lines[at] = Some(profile);
+        self.lines.insert(line, profile);
     }
 
     /// Removes a line: what still comes over it is dropped and counted, so let its dialogs end first.
     pub fn remove_line(&mut self, line: LineIndex) {
-        if let Some(slot) = usize::try_from(line.0).ok().and_then(|at| self.lines.get_mut(at)) {
-            *slot = None;
-        }
+        self.lines.remove(&line);
     }
 
     /// Handles the bytes of one datagram or one framed stream message.
     pub fn handle_message(&mut self, now: Instant, flow: Flow, bytes: Bytes) {
-        if self.line(flow.line).is_none() {
+        if !self.lines.contains_key(&flow.line) {
             return self.counters.on_drop(DropReason::UnknownLine);
         }
         match Message::parse(bytes, &self.config.limits) {
@@ -158,7 +155,7 @@ impl Endpoint {
     }
 
     fn line(&self, line: LineIndex) -> Option<&LineProfile> {
-        self.lines.get(usize::try_from(line.0).ok()?)?.as_ref()
+        self.lines.get(&line)
     }
 
     fn emit(&mut self, event: Event) {
@@ -169,9 +166,6 @@ impl Endpoint {
         self.outputs.push_back(Output::Send { flow, bytes });
     }
 }
-
-/// Highest line index that is taken.
-const MAX_LINE: usize = 0xFFFF;
 
 #[cfg(test)]
 mod tests;

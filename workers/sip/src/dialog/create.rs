@@ -39,12 +39,12 @@ impl Dialog {
     pub(crate) fn of_response(
         response: &Message,
         line: LineIndex,
-        fallback: Option<Uri>,
+        fallback: impl FnOnce() -> Option<Uri>,
         contact_user: Option<Box<str>>,
         state: State,
     ) -> Result<Self, HeaderError> {
         let remote = response.to()?;
-        let remote_target = contact(response)?.or(fallback).unwrap_or_else(|| remote.uri.clone());
+        let remote_target = contact(response)?.or_else(fallback).unwrap_or_else(|| remote.uri.clone());
         Ok(Self {
             role: Role::Uac,
             state,

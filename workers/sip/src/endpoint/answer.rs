@@ -31,13 +31,13 @@ impl Endpoint {
         let (flow, dialog) = (entry.flow, entry.dialog);
         let earlier_user = dialog.and_then(|id| self.dialogs.get(id)?.contact_user.clone());
         let contact_user = reply.contact_user.as_deref().or(earlier_user.as_deref());
-        let line = self.line(flow.line).ok_or(ActError::UnknownLine)?.clone();
+        let line = self.lines.get(&flow.line).ok_or(ActError::UnknownLine)?;
         let entry = self.table.server(transaction).ok_or(ActError::Gone)?;
         let request = entry.request.as_ref().ok_or(ActError::NotAllowed)?;
         let status = reply.status;
         let makes_dialog = status != StatusCode::TRYING && status.class() < 3;
         let contact = (makes_dialog && has_contact(&entry.method))
-            .then(|| compose::contact(&line, flow.transport, contact_user, shard));
+            .then(|| compose::contact(line, flow.transport, contact_user, shard));
         let parts = ReplyParts { reply, tag: &entry.tag, contact, product: self.config.product.as_deref() };
         let bytes = compose::reply(request, entry.source, &parts);
         let is_invite = match &mut entry.machine {

@@ -94,6 +94,7 @@ impl Endpoint {
             timing,
             key,
             due: None,
+            path: None,
         });
         self.drain_client(now, id, None);
     }

@@ -7,7 +7,7 @@ use crate::{host::HostPort, limits::Limits, transaction::Timing};
 pub struct Config {
     /// Number of this shard, from 0.
     pub shard: u16,
-    /// Number of shards of the worker, at least 1.
+    /// Number of shards of the worker, at least 1: what belongs to another one is dropped, not answered 481.
     pub shards: u16,
     /// Secret from which branches, tags, Call-IDs, hash seeds and jitter are drawn.
     pub seed: [u8; 32],

@@ -9,6 +9,8 @@ pub enum DropReason {
     Malformed,
     /// The flow names a line that the endpoint does not have (any more).
     UnknownLine,
+    /// A message that belongs to another shard: a fault of the driver.
+    Misrouted,
     /// An ACK that belongs to no transaction and no dialog.
     StrayAck,
     /// A response that belongs to no transaction; reported as an event if it is a 2xx to an INVITE.
@@ -21,10 +23,11 @@ pub enum DropReason {
 
 impl DropReason {
     /// All reasons, in the order of their counters.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::KeepAlive,
         Self::Malformed,
         Self::UnknownLine,
+        Self::Misrouted,
         Self::StrayAck,
         Self::StrayResponse,
         Self::TooManyForks,
@@ -38,6 +41,7 @@ impl DropReason {
             Self::KeepAlive => "keep_alive",
             Self::Malformed => "malformed",
             Self::UnknownLine => "unknown_line",
+            Self::Misrouted => "misrouted",
             Self::StrayAck => "stray_ack",
             Self::StrayResponse => "stray_response",
             Self::TooManyForks => "too_many_forks",

@@ -5,7 +5,10 @@ use std::{net::SocketAddr, time::Instant};
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use super::{DialogId, keys, table::Due};
+use super::{
+    DialogId, keys,
+    table::{Due, Path},
+};
 use crate::{
     dialog::Dialog,
     flow::Flow,
@@ -60,6 +63,8 @@ pub(super) struct ServerEntry {
     pub(super) merge_key: Option<Box<[u8]>>,
     pub(super) key: Box<[u8]>,
     pub(super) due: Option<Instant>,
+    /// The path under which the table lists it.
+    pub(super) path: Option<Path>,
 }
 
 impl ServerEntry {
@@ -147,6 +152,8 @@ pub(super) struct ClientEntry {
     pub(super) timing: Timing,
     pub(super) key: Box<[u8]>,
     pub(super) due: Option<Instant>,
+    /// The path under which the table lists it.
+    pub(super) path: Option<Path>,
 }
 
 /// What a client machine wants done, whichever it is.
@@ -196,6 +203,19 @@ impl ClientEntry {
                 client_non_invite::Output::TimedOut => ClientStep::TimedOut,
                 client_non_invite::Output::Unreachable => ClientStep::Unreachable,
             }),
+        }
+    }
+
+    /// Whether the failure of its path is news for the transaction.
+    pub(super) fn waits(&self) -> bool {
+        match &self.machine {
+            ClientMachine::Invite(machine) => {
+                matches!(machine.state(), client_invite::State::Calling | client_invite::State::Proceeding)
+            }
+            ClientMachine::Other(machine) => matches!(
+                machine.state(),
+                client_non_invite::State::Trying | client_non_invite::State::Proceeding
+            ),
         }
     }
 

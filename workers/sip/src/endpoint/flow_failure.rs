@@ -32,7 +32,7 @@ impl Endpoint {
         for owner in self.table.on_path(path) {
             match owner {
                 Owner::Client(id) => self.on_client_path_failed(now, id, path),
-                Owner::Server(id) => self.on_server_path_failed(id, path),
+                Owner::Server(id) => self.on_server_path_failed(id),
             }
         }
     }
@@ -59,15 +59,9 @@ impl Endpoint {
         self.drain_client(now, id, None);
     }
 
-    fn on_server_path_failed(&mut self, id: ServerTransaction, path: Path) {
-        match path {
-            Path::Connection(_) => {
-                let Some(entry) = self.table.server(id) else { return };
-                let flow = fallback_flow(entry.flow, entry.fallback_port);
-                self.table.reroute_server(id, flow);
-            }
-            // An unreachable peer may be back for the next repetition.
-            Path::Peer(..) => {}
-        }
+    fn on_server_path_failed(&mut self, id: ServerTransaction) {
+        let Some(entry) = self.table.server(id) else { return };
+        let flow = fallback_flow(entry.flow, entry.fallback_port);
+        self.table.reroute_server(id, flow);
     }
 }

@@ -56,10 +56,13 @@ impl Endpoint {
     ///
     /// [`ActError::Gone`] if the dialog is over, [`ActError::NotAllowed`] if no 2xx waits, [`ActError::UnknownLine`].
     pub fn ack(&mut self, dialog: DialogId, flow: Flow, inside: &Inside) -> Result<(), ActError> {
-        let known = self.dialogs.get_mut(dialog).ok_or(ActError::Gone)?;
-        let owed = known.pending.unacknowledged.take().ok_or(ActError::NotAllowed)?;
+        let known = self.dialogs.get(dialog).ok_or(ActError::Gone)?;
+        let owed = known.pending.unacknowledged.ok_or(ActError::NotAllowed)?;
         let to_tag = Box::from(known.remote_tag());
         let bytes = self.write_inside(dialog, flow, &Method::Ack, owed.cseq, inside)?;
+        if let Some(known) = self.dialogs.get_mut(dialog) {
+            known.pending.unacknowledged = None;
+        }
         self.send(flow, bytes.clone());
         if let Some(entry) = owed.invite.and_then(|invite| self.table.client(invite)) {
             entry.acks.push(SentAck { to_tag, flow, bytes });
@@ -114,7 +117,7 @@ impl Endpoint {
         if !is_answer {
             return Err(ActError::NotAllowed);
         }
-        let dialog = Dialog::of_response(answer, line, None, None, State::Confirmed);
+        let dialog = Dialog::of_response(answer, line, || None, None, State::Confirmed);
         let mut dialog = dialog.map_err(|_| ActError::NotAllowed)?;
         dialog.pending.unacknowledged = Some(Unacknowledged { invite: None, cseq: answer.cseq().number });
         Ok(self.dialogs.insert(dialog))
@@ -140,10 +143,12 @@ impl Endpoint {
         headers: Vec<Extra>,
         audience: Audience,
     ) -> Result<ClientTransaction, ActError> {
+        let inside = Inside { headers, body: None };
+        let id = self.launch_inside(now, dialog, flow, &Method::Bye, &inside, audience)?;
         if let Some(known) = self.dialogs.get_mut(dialog) {
             known.state = State::Terminating;
         }
-        self.launch_inside(now, dialog, flow, &Method::Bye, &Inside { headers, body: None }, audience)
+        Ok(id)
     }
 
     fn launch_inside(

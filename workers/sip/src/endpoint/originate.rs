@@ -105,6 +105,7 @@ impl Endpoint {
             timing,
             key: key.into(),
             due: None,
+            path: None,
         });
         self.drain_client(now, id, None);
         Ok(id)

@@ -13,6 +13,7 @@ use crate::{
     flow::{Flow, Transport},
     message::Message,
     method::Method,
+    shard,
     transaction::{Reliability, ServerInvite, ServerNonInvite, server_invite},
     via::MAGIC_COOKIE,
 };
@@ -89,6 +90,10 @@ impl Endpoint {
         let verdict = self.judge_inside(message);
         match verdict {
             Ok(dialog) => Place::Inside(dialog),
+            Err(Refusal::Plain(RefuseReason::NoDialog)) if self.belongs_elsewhere(message) => {
+                self.counters.on_drop(DropReason::Misrouted);
+                Place::Refused
+            }
             Err(Refusal::Plain(reason)) => {
                 self.refuse(flow, message, reason);
                 Place::Refused
@@ -129,6 +134,11 @@ impl Endpoint {
     /// RFC 3261 §12.2.2: local tag, then Call-ID and remote tag; nothing else decides.
     pub(super) fn dialog_of_request(&self, message: &Message) -> Option<DialogId> {
         self.dialogs.find(message.to_tag()?, message.from_tag().unwrap_or_default(), message.call_id())
+    }
+
+    /// Whether the driver should have given the message to another shard; asked only when it fits nowhere here.
+    pub(super) fn belongs_elsewhere(&self, message: &Message) -> bool {
+        shard::owner(message.bytes(), self.config.shards) != self.config.shard
     }
 
     fn begin(
@@ -183,6 +193,7 @@ impl Endpoint {
             merge_key,
             key,
             due: None,
+            path: None,
         });
         if let Some(dialog) = dialog.and_then(|dialog| self.dialogs.get_mut(dialog)).filter(|_| is_invite) {
             dialog.pending.invite_in = Some(id);
@@ -200,7 +211,9 @@ impl Endpoint {
             return;
         }
         let Some(dialog) = self.dialog_of_request(&message) else {
-            return self.counters.on_drop(DropReason::StrayAck);
+            let elsewhere = self.belongs_elsewhere(&message);
+            let reason = if elsewhere { DropReason::Misrouted } else { DropReason::StrayAck };
+            return self.counters.on_drop(reason);
         };
         let cseq = message.cseq().number;
         let acknowledged =

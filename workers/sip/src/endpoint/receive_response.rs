@@ -10,6 +10,7 @@ use super::{
 use crate::{
     dialog::{Dialog, State, Unacknowledged},
     flow::Flow,
+    header_name::HeaderName,
     message::Message,
     method::Method,
     status::StatusCode,
@@ -24,6 +25,10 @@ pub(super) struct Received {
 
 impl Endpoint {
     pub(super) fn on_response(&mut self, now: Instant, flow: Flow, message: Message, status: StatusCode) {
+        // RFC 3261 §8.1.3.3: a response with Vias below ours was not meant for us.
+        if message.values(HeaderName::Via).nth(1).is_some() {
+            return self.counters.on_drop(DropReason::StrayResponse);
+        }
         let branch = message.branch().unwrap_or_default().as_bytes();
         let key = keys::key(&mut self.scratch, &[branch, message.method().as_str().as_bytes()]);
         let Some(id) = self.table.find_client(key) else { return self.on_stray(flow, message, status) };
@@ -39,6 +44,9 @@ impl Endpoint {
     }
 
     fn on_stray(&mut self, flow: Flow, message: Message, status: StatusCode) {
+        if self.belongs_elsewhere(&message) {
+            return self.counters.on_drop(DropReason::Misrouted);
+        }
         self.counters.on_drop(DropReason::StrayResponse);
         let tags = (message.from_tag().unwrap_or_default(), message.to_tag().unwrap_or_default());
         // A 2xx that comes again after Timer M belongs to a dialog that is up.
@@ -184,7 +192,7 @@ impl Endpoint {
             self.counters.on_drop(DropReason::TooManyForks);
             return None;
         }
-        let fallback = compose::request_uri(&entry.request);
+        let fallback = || compose::request_uri(&entry.request);
         let made = Dialog::of_response(message, entry.flow.line, fallback, entry.contact_user.clone(), state);
         let Ok(mut dialog) = made else {
             self.counters.on_drop(DropReason::Undialogable);

@@ -8,7 +8,7 @@
 //! | `client_keys` | our branch, method (§17.1.3) |
 //! | `merge_keys` | Call-ID, From tag, CSeq of requests without To tag (§8.2.2.2) |
 //! | `deadlines` | instant, handle |
-//! | `paths` | connection or remote address, handle |
+//! | `paths` | connection, or remote address of a request that waits for its final response; handle |
 
 use std::{collections::BTreeSet, net::SocketAddr, time::Instant};
 
@@ -95,7 +95,6 @@ impl Table {
         if let Some(key) = &entry.merge_key {
             self.merge_keys.insert(key.clone(), id);
         }
-        self.paths.insert((Path::from(&entry.flow), Owner::Server(id)));
         self.servers.insert(id, entry);
         self.file_server(id);
         id
@@ -105,7 +104,6 @@ impl Table {
         self.next += 1;
         let id = ClientTransaction(self.next);
         self.client_keys.insert(entry.key.clone(), id);
-        self.paths.insert((Path::from(&entry.flow), Owner::Client(id)));
         self.clients.insert(id, entry);
         self.file_client(id);
         id
@@ -131,17 +129,27 @@ impl Table {
         self.clients.get_mut(&id)
     }
 
-    /// Files the transaction under its present deadline; to be called after every change to it.
+    /// Files the transaction under its present deadline and path; to be called after every change to it. An unreachable
+    /// peer is no news for a response: the next repetition may arrive.
     pub(super) fn file_server(&mut self, id: ServerTransaction) {
         if let Some(entry) = self.servers.get_mut(&id) {
-            file(&mut self.deadlines, Owner::Server(id), entry);
+            let owner = Owner::Server(id);
+            file(&mut self.deadlines, owner, entry);
+            let path = entry.flow.connection.map(Path::Connection);
+            list(&mut self.paths, owner, &mut entry.path, path);
         }
     }
 
     /// Like [`Self::file_server`].
     pub(super) fn file_client(&mut self, id: ClientTransaction) {
         if let Some(entry) = self.clients.get_mut(&id) {
-            file(&mut self.deadlines, Owner::Client(id), entry);
+            let owner = Owner::Client(id);
+            file(&mut self.deadlines, owner, entry);
+            let path = match Path::from(&entry.flow) {
+                path @ Path::Connection(_) => Some(path),
+                path @ Path::Peer(..) => Some(path).filter(|_| entry.waits()),
+            };
+            list(&mut self.paths, owner, &mut entry.path, path);
         }
     }
 
@@ -152,7 +160,9 @@ impl Table {
         if let Some(key) = &entry.merge_key {
             self.merge_keys.remove(key);
         }
-        self.paths.remove(&(Path::from(&entry.flow), owner));
+        if let Some(path) = entry.path {
+            self.paths.remove(&(path, owner));
+        }
         if let Some(at) = entry.due {
             self.deadlines.remove(&(at, owner));
         }
@@ -163,7 +173,9 @@ impl Table {
         let entry = self.clients.remove(&id)?;
         let owner = Owner::Client(id);
         self.client_keys.remove(&entry.key);
-        self.paths.remove(&(Path::from(&entry.flow), owner));
+        if let Some(path) = entry.path {
+            self.paths.remove(&(path, owner));
+        }
         if let Some(at) = entry.due {
             self.deadlines.remove(&(at, owner));
         }
@@ -173,19 +185,17 @@ impl Table {
     /// Lets the responses of a transaction take another way.
     pub(super) fn reroute_server(&mut self, id: ServerTransaction, flow: Flow) {
         if let Some(entry) = self.servers.get_mut(&id) {
-            self.paths.remove(&(Path::from(&entry.flow), Owner::Server(id)));
             entry.flow = flow;
-            self.paths.insert((Path::from(&flow), Owner::Server(id)));
         }
+        self.file_server(id);
     }
 
     /// Lets what a client transaction still sends take another way.
     pub(super) fn reroute_client(&mut self, id: ClientTransaction, flow: Flow) {
         if let Some(entry) = self.clients.get_mut(&id) {
-            self.paths.remove(&(Path::from(&entry.flow), Owner::Client(id)));
             entry.flow = flow;
-            self.paths.insert((Path::from(&flow), Owner::Client(id)));
         }
+        self.file_client(id);
     }
 
     /// Returns the transactions that use a path.
@@ -218,4 +228,17 @@ fn file(deadlines: &mut BTreeSet<(Instant, Owner)>, owner: Owner, entry: &mut im
         deadlines.insert((at, owner));
     }
     *scheduled = due;
+}
+
+fn list(paths: &mut BTreeSet<(Path, Owner)>, owner: Owner, listed: &mut Option<Path>, path: Option<Path>) {
+    if *listed == path {
+        return;
+    }
+    if let Some(old) = listed.take() {
+        paths.remove(&(old, owner));
+    }
+    if let Some(new) = path {
+        paths.insert((new, owner));
+    }
+    *listed = path;
 }

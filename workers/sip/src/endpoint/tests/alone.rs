@@ -92,6 +92,14 @@ impl Alone {
         self.sent.drain(..).map(|(flow, bytes)| (flow, parse(bytes))).collect()
     }
 
+    /// Takes what was sent and can be read: an answer to what lacks a header lacks it too.
+    pub(super) fn parsable(&mut self) -> Vec<(Flow, Message)> {
+        self.drain();
+        let limits = Limits::default();
+        let sent = self.sent.drain(..);
+        sent.filter_map(|(flow, bytes)| Some((flow, Message::parse(bytes, &limits).ok()?))).collect()
+    }
+
     /// Takes the start lines of what was sent, for answers to what could not be read.
     pub(super) fn start_lines(&mut self) -> Vec<String> {
         self.drain();

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::alone::{Alone, CONTACT, invite, name, request, tag_of};
+use super::alone::{Alone, CONTACT, answer_to, invite, name, request, tag_of};
 use crate::{
     endpoint::{ActError, Config, DropReason, Inside, RefuseReason},
     flow::{LineIndex, Transport},
@@ -176,4 +176,14 @@ fn a_message_on_an_unknown_line_is_dropped() {
     let draft = alone.draft(Method::Options);
     let flow = alone.flow;
     assert_eq!(alone.endpoint.request(alone.now, flow, &draft), Err(ActError::UnknownLine));
+}
+
+#[test]
+fn a_response_with_a_second_via_is_not_for_us() {
+    let mut alone = Alone::udp();
+    let (_, options) = alone.request(Method::Options);
+    let text = answer_to(&options, 200, "x", "Via: SIP/2.0/UDP 192.0.2.50;branch=z9hG4bKother\n");
+    alone.receive(&text);
+    assert!(alone.events().is_empty());
+    assert_eq!(alone.endpoint.counters().dropped(DropReason::StrayResponse), 1);
 }
