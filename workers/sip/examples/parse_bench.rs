@@ -48,8 +48,7 @@ fn print(name: &str, (best, middle): (Duration, Duration)) -> Duration {
 }
 
 fn main() {
-    let text = INVITE.replace('\n', "\r\n");
-    let bytes = Bytes::from(text.clone());
+    let bytes = Bytes::from(INVITE.replace('\n', "\r\n"));
     let limits = Limits::default();
     let parse = || Message::parse(black_box(bytes.clone()), &limits);
     let Ok(message) = parse() else { return };

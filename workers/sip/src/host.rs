@@ -11,9 +11,21 @@ use crate::{error::Fault, scan};
 #[derive(Clone, Debug, Eq)]
 pub enum Host {
     /// A domain name, as it was written.
-    Name(Box<str>),
+    Name(HostName),
     /// An address; IPv6 stands in brackets on the wire.
     Ip(IpAddr),
+}
+
+/// A domain name; made only by reading one, so it holds letters, digits, `-`, `.` and `_` and nothing else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostName(Box<str>);
+
+impl HostName {
+    /// The name as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 impl Host {
@@ -34,7 +46,7 @@ impl Host {
         {
             return Ok(Self::from(address));
         }
-        Ok(Self::Name(name.into()))
+        Ok(Self::Name(HostName(name.into())))
     }
 
     /// Makes a host of configured text: a name, or an address with or without brackets.
@@ -87,7 +99,7 @@ pub(crate) fn split_port(text: &[u8]) -> Result<(&[u8], Option<u16>), Fault> {
 impl PartialEq for Host {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Name(a), Self::Name(b)) => a.eq_ignore_ascii_case(b),
+            (Self::Name(a), Self::Name(b)) => a.0.eq_ignore_ascii_case(&b.0),
             (Self::Ip(a), Self::Ip(b)) => a == b,
             (Self::Name(_), Self::Ip(_)) | (Self::Ip(_), Self::Name(_)) => false,
         }
@@ -115,7 +127,7 @@ impl From<Ipv6Addr> for Host {
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Name(name) => f.write_str(name),
+            Self::Name(name) => f.write_str(name.as_str()),
             Self::Ip(IpAddr::V4(address)) => address.fmt(f),
             Self::Ip(IpAddr::V6(address)) => write!(f, "[{address}]"),
         }

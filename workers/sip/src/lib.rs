@@ -4,12 +4,19 @@
 //! arguments, bytes and events go out. The lower half is the *wire layer*: [`Message`] reads a message lazily,
 //! [`RequestBuilder`] and [`ResponseBuilder`] write one. It does not know calls or routing.
 
+#![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::cast_possible_truncation))]
+
 pub mod builder;
 pub mod contact;
 pub mod content_type;
 pub mod cseq;
 pub mod dialog;
 pub mod diversion;
+#[cfg_attr(
+    not(test),
+    expect(clippy::indexing_slicing, reason = "tables indexed by their own enum, not by input")
+)]
 pub mod endpoint;
 pub mod error;
 pub mod flow;
@@ -27,6 +34,10 @@ pub mod retry_after;
 mod scan;
 pub mod shard;
 pub mod status;
+#[cfg_attr(
+    not(test),
+    expect(clippy::indexing_slicing, reason = "tables indexed by their own enum, not by input")
+)]
 pub mod transaction;
 pub mod uri;
 pub mod via;
@@ -44,7 +55,7 @@ pub use flow::{ConnectionId, Flow, LineIndex, Transport};
 pub use framing::{Frame, Framer};
 pub use header_name::HeaderName;
 pub use history_info::{HistoryEntry, HistoryIndex, Retarget};
-pub use host::{Host, HostPort};
+pub use host::{Host, HostName, HostPort};
 pub use limits::Limits;
 pub use message::{HeaderLine, Message, Salvage};
 pub use method::Method;

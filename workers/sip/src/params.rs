@@ -70,6 +70,8 @@ impl Params {
             let (name, value) = param?;
             let name = std::str::from_utf8(name).map_err(|_| Fault::Encoding)?;
             let value = value.map(|value| scan::clean_text(value).ok_or(Fault::Encoding)).transpose()?;
+            // What stands there unquoted against the grammar is understood, and quoted when it is written again.
+            let value = value.map(|value| if breaks_out(&value) { quote(&value) } else { value });
             params.push_raw(name, value.as_deref());
         }
         Ok(params)
@@ -184,6 +186,14 @@ impl fmt::Display for Params {
     }
 }
 
+/// Tells whether a value that is not a quoted string holds what only a quoted string may hold.
+fn breaks_out(value: &str) -> bool {
+    !value.starts_with('"')
+        && value
+            .bytes()
+            .any(|byte| byte <= b' ' || matches!(byte, b'"' | b'<' | b'>' | b',' | b'\\' | b'(' | b')'))
+}
+
 /// Makes a value fit to stand behind `=`: as it is where the grammar allows, else as a quoted string.
 pub(crate) fn quoted_if_needed(value: &str) -> Cow<'_, str> {
     let plain = |byte: u8| scan::is_token(byte) || matches!(byte, b'[' | b']' | b':' | b'@' | b'/');
@@ -231,6 +241,13 @@ mod tests {
         assert_eq!(Params::parse(b";=c"), Err(Fault::Syntax));
         assert_eq!(Params::parse(b";a;;b"), Err(Fault::Syntax));
         assert_eq!(Params::parse(b";"), Err(Fault::Syntax));
+    }
+
+    #[test]
+    fn what_should_have_been_quoted_is_quoted_when_written() {
+        let params = Params::parse(b";text=User busy;instance=<urn:x>").expect("understood");
+        assert_eq!(params.value("text").as_deref(), Some("User busy"));
+        assert_eq!(params.to_string(), ";text=\"User busy\";instance=\"<urn:x>\"");
     }
 
     #[test]

@@ -7,8 +7,7 @@ use crate::{error::Fault, params::Params, scan};
 /// One Reason value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reason {
-    /// Protocol that the cause is a number of: `SIP`, `Q.850`, …
-    pub protocol: Box<str>,
+    protocol: Box<str>,
     /// `cause`, `text` and others.
     pub params: Params,
 }
@@ -34,6 +33,12 @@ impl Reason {
         let (protocol, params) = value.split_at_checked(end).ok_or(Fault::Syntax)?;
         let protocol = scan::token_text(scan::trim(protocol)).ok_or(Fault::Syntax)?;
         Ok(Self { protocol: protocol.into(), params: Params::parse(params)? })
+    }
+
+    /// Protocol that the cause is a number of: `SIP`, `Q.850`, …
+    #[must_use]
+    pub fn protocol(&self) -> &str {
+        &self.protocol
     }
 
     /// The cause, if it is a number.
@@ -62,7 +67,10 @@ mod tests {
     #[test]
     fn reads_and_writes_the_samples_of_the_standard() {
         let reason = Reason::parse(b"Q.850 ;cause=16 ;text=\"Terminated\"").expect("valid");
-        assert_eq!((reason.cause(), reason.text().as_deref()), (Some(16), Some("Terminated")));
+        assert_eq!(
+            (reason.protocol(), reason.cause(), reason.text().as_deref()),
+            ("Q.850", Some(16), Some("Terminated"))
+        );
         assert_eq!(
             Reason::sip(200, "Call completed elsewhere").to_string(),
             "SIP;cause=200;text=\"Call completed elsewhere\""

@@ -136,7 +136,7 @@ impl TryFrom<&Uri> for rsip::Uri {
             Scheme::Tel | Scheme::Other => return Err(Untranslatable::Uri),
         };
         let host = match uri.host().ok_or(Untranslatable::Uri)? {
-            Host::Name(name) => rsip::Host::Domain((&**name).into()),
+            Host::Name(name) => rsip::Host::Domain(name.as_str().into()),
             Host::Ip(address) => rsip::Host::IpAddr(*address),
         };
         let param = |(name, value): (&str, Option<&str>)| match value {

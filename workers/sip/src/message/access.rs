@@ -22,8 +22,17 @@ pub struct HeaderLine<'a> {
     pub name_text: &'a [u8],
     /// The value, trimmed; it may hold several values, and line breaks of folds.
     pub value: &'a [u8],
+    /// The whole line with its line break. Not public: it is copied without a look, so it must come from a
+    /// message that was read.
+    pub(crate) raw: &'a [u8],
+}
+
+impl<'a> HeaderLine<'a> {
     /// The whole line with its line break.
-    pub raw: &'a [u8],
+    #[must_use]
+    pub fn raw(&self) -> &'a [u8] {
+        self.raw
+    }
 }
 
 impl Head {

@@ -107,7 +107,7 @@ fn every_untouched_line_is_there_byte_by_byte() {
     for text in [INVITE, TORTUOUS] {
         let message = valid(text);
         let start = text.find("\r\n").expect("a line") + 2;
-        let raw: Vec<u8> = message.lines().flat_map(|line| line.raw.to_vec()).collect();
+        let raw: Vec<u8> = message.lines().flat_map(|line| line.raw().to_vec()).collect();
         let end = start + raw.len();
         assert_eq!(&text.as_bytes()[start..end], raw);
         assert_eq!(&text[end..end + 2], "\r\n");
@@ -200,7 +200,7 @@ fn single_headers_may_not_stand_twice() {
     for name in
         [HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq, HeaderName::MaxForwards]
     {
-        let line = valid(INVITE).lines_of(name).map(|line| line.raw.to_vec()).next().expect("there");
+        let line = valid(INVITE).lines_of(name).map(|line| line.raw().to_vec()).next().expect("there");
         let text = INVITE.replace("Contact:", &(String::from_utf8(line).expect("text") + "Contact:"));
         assert_eq!(refusal(&text), (Cause::Duplicate(name), true));
     }

@@ -18,82 +18,73 @@ macro_rules! request {
     };
 }
 
-fn of(name: HeaderName, fault: Fault) -> Cause {
+const fn of(name: HeaderName, fault: Fault) -> Cause {
     Cause::Header(HeaderError { name, fault })
 }
 
+/// Name, message and fault of requests that are answered 400.
+const MALFORMED: &[(&str, &str, Cause)] = &[
+    (
+        "badinv01",
+        "INVITE sip:user@example.com SIP/2.0\nTo: sip:j.user@example.com\nFrom: sip:caller@example.net;tag=134161461246\nMax-Forwards: 7\nCall-ID: badinv01.0ha0isndaksdjasdf3234nas\nCSeq: 8 INVITE\nVia: SIP/2.0/UDP 192.0.2.15;;,;,,\nContact: \"Joe\" <sip:joe@example.org>;;;;\nContent-Length: 0\n\n",
+        of(HeaderName::Via, Fault::Syntax),
+    ),
+    (
+        "clerr",
+        request!("INVITE sip:user@example.com SIP/2.0", "0 INVITE", "Content-Length: 9999\n\nv=0"),
+        Cause::BodyCutOff,
+    ),
+    (
+        "ncl",
+        request!("INVITE sip:user@example.com SIP/2.0", "5 INVITE", "Content-Length: -999\n\nv=0"),
+        of(HeaderName::ContentLength, Fault::Number),
+    ),
+    (
+        "scalar02",
+        request!(
+            "REGISTER sip:example.com SIP/2.0",
+            "36893488147419103232 REGISTER",
+            "Expires: 1000000000000000000000000\nl: 0\n"
+        ),
+        of(HeaderName::CSeq, Fault::Number),
+    ),
+    ("lwsruri", request!("INVITE sip:user@example.com; lr SIP/2.0", "1 INVITE", "l: 0\n"), Cause::StartLine),
+    ("ltgtruri", request!("INVITE <sip:user@example.com> SIP/2.0", "1 INVITE", "l: 0\n"), Cause::StartLine),
+    ("lwsstart", request!("INVITE  sip:user@example.com  SIP/2.0", "1 INVITE", "l: 0\n"), Cause::StartLine),
+    (
+        "trws",
+        request!("OPTIONS sip:remote-target@example.com SIP/2.0  ", "1 OPTIONS", "l: 0\n"),
+        Cause::StartLine,
+    ),
+    (
+        "mismatch01",
+        request!("OPTIONS sip:user@example.com SIP/2.0", "8 INVITE", "l: 0\n"),
+        Cause::MethodMismatch,
+    ),
+    (
+        "mismatch02",
+        request!("NEWMETHOD sip:user@example.com SIP/2.0", "8 INVITE", "l: 0\n"),
+        Cause::MethodMismatch,
+    ),
+    (
+        "multi01",
+        request!("INVITE sip:user@company.com SIP/2.0", "8 INVITE", "CSeq: 59 INVITE\nl: 0\n"),
+        Cause::Duplicate(HeaderName::CSeq),
+    ),
+    (
+        "mcl01",
+        request!(
+            "OPTIONS sip:user@example.com SIP/2.0",
+            "8 OPTIONS",
+            "Content-Length: 13\nContent-Length: 5\n\nThere's no way to know how many octets"
+        ),
+        Cause::Duplicate(HeaderName::ContentLength),
+    ),
+];
+
 #[test]
 fn malformed_requests_are_answered_400() {
-    for (name, text, cause) in [
-        (
-            "badinv01",
-            "INVITE sip:user@example.com SIP/2.0\nTo: sip:j.user@example.com\nFrom: sip:caller@example.net;tag=134161461246\nMax-Forwards: 7\nCall-ID: badinv01.0ha0isndaksdjasdf3234nas\nCSeq: 8 INVITE\nVia: SIP/2.0/UDP 192.0.2.15;;,;,,\nContact: \"Joe\" <sip:joe@example.org>;;;;\nContent-Length: 0\n\n",
-            of(HeaderName::Via, Fault::Syntax),
-        ),
-        (
-            "clerr",
-            request!("INVITE sip:user@example.com SIP/2.0", "0 INVITE", "Content-Length: 9999\n\nv=0"),
-            Cause::BodyCutOff,
-        ),
-        (
-            "ncl",
-            request!("INVITE sip:user@example.com SIP/2.0", "5 INVITE", "Content-Length: -999\n\nv=0"),
-            of(HeaderName::ContentLength, Fault::Number),
-        ),
-        (
-            "scalar02",
-            request!(
-                "REGISTER sip:example.com SIP/2.0",
-                "36893488147419103232 REGISTER",
-                "Expires: 1000000000000000000000000\nl: 0\n"
-            ),
-            of(HeaderName::CSeq, Fault::Number),
-        ),
-        (
-            "lwsruri",
-            request!("INVITE sip:user@example.com; lr SIP/2.0", "1 INVITE", "l: 0\n"),
-            Cause::StartLine,
-        ),
-        (
-            "ltgtruri",
-            request!("INVITE <sip:user@example.com> SIP/2.0", "1 INVITE", "l: 0\n"),
-            Cause::StartLine,
-        ),
-        (
-            "lwsstart",
-            request!("INVITE  sip:user@example.com  SIP/2.0", "1 INVITE", "l: 0\n"),
-            Cause::StartLine,
-        ),
-        (
-            "trws",
-            request!("OPTIONS sip:remote-target@example.com SIP/2.0  ", "1 OPTIONS", "l: 0\n"),
-            Cause::StartLine,
-        ),
-        (
-            "mismatch01",
-            request!("OPTIONS sip:user@example.com SIP/2.0", "8 INVITE", "l: 0\n"),
-            Cause::MethodMismatch,
-        ),
-        (
-            "mismatch02",
-            request!("NEWMETHOD sip:user@example.com SIP/2.0", "8 INVITE", "l: 0\n"),
-            Cause::MethodMismatch,
-        ),
-        (
-            "multi01",
-            request!("INVITE sip:user@company.com SIP/2.0", "8 INVITE", "CSeq: 59 INVITE\nl: 0\n"),
-            Cause::Duplicate(HeaderName::CSeq),
-        ),
-        (
-            "mcl01",
-            request!(
-                "OPTIONS sip:user@example.com SIP/2.0",
-                "8 OPTIONS",
-                "Content-Length: 13\nContent-Length: 5\n\nThere's no way to know how many octets"
-            ),
-            Cause::Duplicate(HeaderName::ContentLength),
-        ),
-    ] {
+    for (name, text, cause) in MALFORMED.iter().copied() {
         assert_eq!(Sample { name, text }.refused(), (cause, Some(400)), "{name}");
     }
 }
