@@ -1,0 +1,156 @@
+//! `describe`: one resource with what follows from it, what control says of it, who refers to it, what workers do.
+
+use std::fmt::Write as _;
+
+use um_topology::Kind;
+use um_wire::v1;
+use um_wire::v1::resource::Spec;
+
+use super::delete::in_use;
+use super::programmed::rejection_line;
+use super::workers::line_state;
+use crate::config::One;
+use crate::connection::{Connection, Deletion};
+use crate::failure::Failure;
+use crate::{clock, duration, kind, manifest, output, table};
+
+/// Shows everything about a resource.
+///
+/// # Errors
+///
+/// It does not exist, or the server does not answer.
+pub(crate) async fn run(connection: &Connection, one: &One) -> Result<(), Failure> {
+    let kind = kind::parse(&one.kind)?;
+    let resource = connection.get(kind, kind::full_name(kind, &one.id)).await?;
+    let mut text = manifest::write(&resource)?;
+    if let Some(spec) = &resource.spec {
+        text.push_str(&effective(spec)?);
+        text.push_str(&observed(spec));
+    }
+    text.push_str(&referents(connection, kind, resource.name()).await?);
+    let (workers, _) = connection.list_workers().await?;
+    text.push_str(&in_workers(resource.name(), &workers));
+    output::line(&text)
+}
+
+/// Writes the values that hold where the manifest is silent.
+fn effective(spec: &Spec) -> Result<String, Failure> {
+    match spec {
+        Spec::Line(line) => {
+            let Some(transport) = &line.effective_transport else { return Ok(String::new()) };
+            let shown = v1::Line { transport: Some(transport.clone()), ..v1::Line::default() };
+            let shown = manifest::write(&shown.into())?;
+            let fields: String =
+                shown.lines().filter(|line| line.starts_with("  ")).map(|line| format!("{line}\n")).collect();
+            Ok(format!("\nEffective transport:\n{fields}"))
+        }
+        Spec::Station(station) => Ok(station.effective.as_ref().map_or_else(String::new, |effective| {
+            format!(
+                "\nEffective:\n  contact_line: {} (from {})\n  use_proxy: {} (from {})\n",
+                kind::bare_id(&effective.contact_line),
+                effective.contact_line_origin,
+                effective.use_proxy,
+                effective.use_proxy_origin
+            )
+        })),
+        Spec::ProxyList(_) | Spec::User(_) | Spec::Settings(_) => Ok(String::new()),
+    }
+}
+
+/// Writes what the server keeps and says.
+fn observed(spec: &Spec) -> String {
+    let outputs = table::Outputs::of(spec);
+    let ago = |time| clock::age(time).map(|age| format!("{} ago", duration::rough(age)));
+    let mut text = format!(
+        "\nRevision {}, created {}, changed {}, uid {}\n",
+        outputs.revision,
+        ago(outputs.create_time).unwrap_or_else(|| "at an unknown time".to_owned()),
+        ago(outputs.update_time).unwrap_or_else(|| "at an unknown time".to_owned()),
+        outputs.uid
+    );
+    if !outputs.conditions.is_empty() {
+        text.push_str("\nConditions:\n");
+    }
+    for condition in outputs.conditions {
+        let message =
+            if condition.message.is_empty() { String::new() } else { format!(": {}", condition.message) };
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "  {} {}{message}", condition.r#type, table::status(condition));
+    }
+    text
+}
+
+/// Writes who refers to a resource. A deletion that is only checked tells it.
+async fn referents(connection: &Connection, kind: Kind, name: &str) -> Result<String, Failure> {
+    if matches!(kind, Kind::User | Kind::Settings) {
+        return Ok(String::new());
+    }
+    let check =
+        Deletion { name: name.to_owned(), etag: String::new(), allow_missing: false, validate_only: true };
+    match connection.delete(kind, check).await {
+        Ok(()) => Ok("\nReferred to by nothing\n".to_owned()),
+        Err(failure) => match in_use(&failure) {
+            Some(users) => Ok(format!("\nReferred to by {users}\n")),
+            None => Err(failure),
+        },
+    }
+}
+
+/// Writes what each connected worker does with a resource.
+fn in_workers(name: &str, workers: &[v1::Worker]) -> String {
+    let mut text = String::new();
+    for worker in workers {
+        let id = kind::bare_id(&worker.name);
+        for rejection in worker.rejections.iter().filter(|rejection| rejection.name == name) {
+            let _ = writeln!(text, "  {}", rejection_line(id, rejection));
+        }
+        let Some(report) = &worker.report else { continue };
+        for line in report.lines.iter().filter(|line| line.name == name) {
+            let _ = writeln!(text, "  {id}: {}", line_state(line));
+        }
+        for target in report.health.iter().filter(|target| target.proxy_list == name) {
+            let calls = target.calls;
+            let _ =
+                writeln!(text, "  {id}: {} {}, {calls} calls", target.entry, target.state().as_str_name());
+        }
+    }
+    if text.is_empty() { text } else { format!("\nIn the workers:\n{text}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_that_reject_a_line_or_probe_a_list_are_shown() {
+        let report = v1::Report {
+            health: vec![v1::TargetHealth {
+                proxy_list: "proxyLists/um".into(),
+                entry: "um1".into(),
+                state: v1::target_state::Value::Down.into(),
+                calls: 2,
+                ..Default::default()
+            }],
+            lines: vec![v1::LineState {
+                name: "lines/pbx".into(),
+                state: v1::line_state::State::Listening.into(),
+                listeners: vec!["127.0.0.1:5060".into()],
+                ..Default::default()
+            }],
+            ..Default::default()
+        };
+        let worker = v1::Worker { name: "workers/w1".into(), report: Some(report), ..Default::default() };
+        let workers = [worker];
+        assert_eq!(in_workers("proxyLists/um", &workers), "\nIn the workers:\n  w1: um1 DOWN, 2 calls\n");
+        assert!(in_workers("lines/pbx", &workers).contains("LISTENING 127.0.0.1:5060"));
+        assert_eq!(in_workers("lines/other", &workers), "");
+    }
+
+    #[test]
+    fn effective_values_of_a_line_are_shown_as_fields() {
+        let transport = v1::line::LineTransport { receive_port: Some(5060), ..Default::default() };
+        let line = v1::Line { effective_transport: Some(transport), ..Default::default() };
+        let text = effective(&Spec::Line(line)).unwrap();
+        assert_eq!(text, "\nEffective transport:\n  receive_port: 5060\n");
+    }
+}
