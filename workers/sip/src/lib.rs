@@ -2,7 +2,8 @@
 //!
 //! The crate holds no socket, no clock and no source of randomness; bytes, time and seeds come in as
 //! arguments, bytes and events go out. The lower half is the *wire layer*: [`Message`] reads a message lazily,
-//! [`RequestBuilder`] and [`ResponseBuilder`] write one. It does not know calls or routing.
+//! [`RequestBuilder`] and [`ResponseBuilder`] write one. The upper half is the [`endpoint`]: the transactions and
+//! dialogs of one shard; its documentation is where a user begins. The crate does not know calls or routing.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::cast_possible_truncation))]

@@ -17,7 +17,7 @@ pub struct Config {
     pub max_transactions: usize,
     /// Most dialogs at once, early ones included; same outcome as above.
     pub max_dialogs: usize,
-    /// Most early dialogs of one INVITE (forks); responses of further ones are dropped and counted.
+    /// Most early dialogs of one INVITE (forks), and twice as many with those of 2xx; further ones are not made but counted.
     pub max_forks: usize,
     /// Seconds in the `Retry-After` of a 503 given for want of room; up to twice as much, at random.
     pub retry_after_secs: u32,

@@ -15,7 +15,8 @@ pub enum DropReason {
     StrayAck,
     /// A response that belongs to no transaction; reported as an event if it is a 2xx to an INVITE.
     StrayResponse,
-    /// A response that opens more early dialogs than one INVITE may have.
+    /// A response that would open more dialogs than one INVITE, or the endpoint, may have; a provisional one is still
+    /// reported, without a dialog.
     TooManyForks,
     /// A 1xx or 2xx to an INVITE whose headers make no dialog; a 2xx is reported as [`super::ResponseKind::Broken`].
     Undialogable,

@@ -45,7 +45,7 @@ impl Randomness {
     /// Draws 64 bits.
     pub(crate) fn draw(&mut self) -> u64 {
         self.drawn += 1;
-        self.keyed(&self.drawn.to_le_bytes())
+        self.hash(DRAWN, &self.drawn.to_le_bytes())
     }
 
     /// Draws a number below `bound`; 0 if that is 0.
@@ -56,12 +56,21 @@ impl Randomness {
 
     /// Returns a number that depends on the input alone, for tags of answers that keep no state (RFC 3261 §8.2.7).
     pub(crate) fn keyed(&self, input: &[u8]) -> u64 {
+        self.hash(KEYED, input)
+    }
+
+    fn hash(&self, purpose: u8, input: &[u8]) -> u64 {
         let mut hasher = DefaultHasher::new();
         hasher.write(&self.secret);
+        hasher.write_u8(purpose);
         hasher.write(input);
         hasher.finish()
     }
 }
+
+/// Numbers that follow from the counter, and those that follow from what a peer wrote, have nothing in common.
+const DRAWN: u8 = 0;
+const KEYED: u8 = 1;
 
 #[cfg(test)]
 mod tests {

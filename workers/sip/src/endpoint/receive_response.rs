@@ -188,7 +188,9 @@ impl Endpoint {
             State::Confirmed | State::Terminating => self.config.max_forks * 2,
         };
         let entry = self.table.client(id)?;
-        if entry.forks.len() >= max_forks {
+        // A 2xx gets its dialog over the limit of the endpoint too: else it could not be ended.
+        let is_full = state == State::Early && self.dialogs.is_full();
+        if is_full || entry.forks.len() >= max_forks {
             self.counters.on_drop(DropReason::TooManyForks);
             return None;
         }

@@ -260,3 +260,18 @@ fn a_bye_never_answered_ends_the_dialog_too() {
     alone.assert_empty_after(32_000);
     assert!(matches!(alone.event(), Event::TimedOut { .. }));
 }
+
+#[test]
+fn a_full_endpoint_makes_no_early_dialog_but_takes_the_answer() {
+    use crate::{endpoint::Config, flow::Transport};
+    let mut alone = Alone::with(Transport::Udp, Config { max_dialogs: 1, ..Config::default() });
+    let (_, first) = alone.request(Method::Invite);
+    let (_, second) = alone.request(Method::Invite);
+    alone.answer(&first, 180, "a", CONTACT);
+    alone.events();
+    alone.answer(&second, 180, "b", CONTACT);
+    assert_eq!(alone.responded().1, None);
+    alone.answer(&second, 200, "b", CONTACT);
+    let (kind, dialog, _) = alone.responded();
+    assert_eq!((kind, dialog.is_some()), (ResponseKind::Success, true));
+}
