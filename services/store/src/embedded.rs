@@ -90,9 +90,7 @@ impl EmbeddedStore {
         let (file, opened) = blocking(open).await?;
         let file = Arc::new(file);
         let leases = Arc::new(Leases::default());
-        for (lease, ttl_s) in opened.leases {
-            leases.granted(lease, ttl_s);
-        }
+        leases.restore(&opened.leases);
         let (head, seen) = watch::channel(Head { revision: opened.revision, progress_asked: 0 });
         let head = Arc::new(head);
         let hold_off = Arc::new(AtomicBool::new(false));

@@ -1,8 +1,8 @@
 //! A process that writes to the embedded store is killed again and again; nothing it was told is
 //! written may be missing, and no revision may be skipped or repeated.
 //!
-//! The process is this test binary itself, running [`writes_until_it_is_killed`] in a folder that
-//! holds the file [`FIRST`]; anywhere else that test does nothing.
+//! The process is this test itself, started anew in a folder that holds the file [`FIRST`], which
+//! makes it the writer.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -29,6 +29,9 @@ const KILLED_AFTER: [usize; 6] = [1, 1_777, 333, 2_500, 1_024, 3_001];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn acknowledged_writes_survive_kills_at_any_moment() {
+    if let Ok(first) = fs::read_to_string(FIRST) {
+        return write_until_killed(first.parse().unwrap()).await;
+    }
     let folder = tempfile::tempdir().unwrap();
     let mut acknowledged = BTreeMap::new();
     let mut kills = KILLED_AFTER.iter().cycle();
@@ -46,7 +49,7 @@ async fn acknowledged_writes_survive_kills_at_any_moment() {
 /// Runs the writer until it has acknowledged so much; returns all it acknowledged: number and revision.
 fn run_and_kill(folder: &Path, after: usize) -> BTreeMap<usize, Revision> {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["writes_until_it_is_killed", "--exact", "--ignored", "--nocapture"])
+        .args(["acknowledged_writes_survive_kills_at_any_moment", "--exact", "--nocapture"])
         .current_dir(folder)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -102,12 +105,10 @@ async fn check(folder: &Path, acknowledged: &BTreeMap<usize, Revision>) -> usize
     written.keys().next_back().copied().unwrap_or(0)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "run by the test above, in a process of its own"]
-async fn writes_until_it_is_killed() {
-    let Ok(first) = fs::read_to_string(FIRST) else { return };
+/// Writes numbered keys and says so, once they are acknowledged.
+async fn write_until_killed(first: usize) {
     let store = Arc::new(EmbeddedStore::open("store", EmbeddedOptions::default()).await.unwrap());
-    let next = Arc::new(AtomicUsize::new(first.parse().unwrap()));
+    let next = Arc::new(AtomicUsize::new(first));
     let writers: Vec<_> = (0..WRITERS)
         .map(|_| {
             let (store, next) = (Arc::clone(&store), Arc::clone(&next));
@@ -116,7 +117,7 @@ async fn writes_until_it_is_killed() {
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     let txn = Txn::new().then(Op::put(format!("n/{number}"), number.to_string()));
                     let revision = store.txn(txn).await.unwrap().revision;
-                    writeln!(std::io::stdout(), "written {number} {revision}").unwrap();
+                    say(number, revision);
                 }
             })
         })
@@ -124,4 +125,10 @@ async fn writes_until_it_is_killed() {
     for writer in writers {
         writer.await.unwrap();
     }
+}
+
+/// Tells the parent process; the line is whole or it does not count.
+fn say(number: usize, revision: Revision) {
+    let mut parent = std::io::stdout().lock();
+    writeln!(parent, "written {number} {revision}").unwrap();
 }

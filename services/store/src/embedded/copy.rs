@@ -22,6 +22,8 @@ use super::{
 use crate::{error::StoreError, status::Snapshot};
 
 const CHUNK: usize = 64 << 10;
+/// Rows between two commits of the copy, so that it needs little memory.
+const ROWS_PER_COMMIT: usize = 20_000;
 /// Chunks that wait for a slow reader.
 const CHUNKS_AHEAD: usize = 8;
 const MARK: &str = ".copy-";
@@ -84,16 +86,22 @@ fn copy_table<K: Key + 'static, V: Value + 'static>(
     fresh: &Database,
     definition: TableDefinition<'_, K, V>,
 ) -> Result<(), redb::Error> {
-    let write = fresh.begin_write()?;
-    {
-        let mut table = write.open_table(definition)?;
-        for row in read.open_table(definition)?.iter()? {
-            let (key, value) = row?;
-            table.insert(key.value(), value.value())?;
+    let table = read.open_table(definition)?;
+    let mut rows = table.iter()?.peekable();
+    loop {
+        let write = fresh.begin_write()?;
+        {
+            let mut copied = write.open_table(definition)?;
+            for row in rows.by_ref().take(ROWS_PER_COMMIT) {
+                let (key, value) = row?;
+                copied.insert(key.value(), value.value())?;
+            }
+        }
+        write.commit()?;
+        if rows.peek().is_none() {
+            return Ok(());
         }
     }
-    write.commit()?;
-    Ok(())
 }
 
 fn stream(copy: &Path, chunks: &mpsc::Sender<Result<Bytes, StoreError>>) -> Result<(), StoreError> {

@@ -23,6 +23,12 @@ struct Deadline {
     expired: bool,
 }
 
+impl Deadline {
+    const fn new(ttl_s: u64) -> Self {
+        Self { ttl: Duration::from_secs(ttl_s), at: None, expired: false }
+    }
+}
+
 /// The deadlines of all leases.
 #[derive(Debug, Default)]
 pub(super) struct Leases(Mutex<BTreeMap<LeaseId, Deadline>>);
@@ -30,8 +36,16 @@ pub(super) struct Leases(Mutex<BTreeMap<LeaseId, Deadline>>);
 impl Leases {
     /// Starts a lease's time.
     pub(super) fn granted(&self, lease: LeaseId, ttl_s: u64) {
-        let deadline = Deadline { ttl: Duration::from_secs(ttl_s), at: None, expired: false };
-        self.lock().insert(lease, deadline);
+        self.lock().insert(lease, Deadline::new(ttl_s));
+    }
+
+    /// Agrees with what the file says: after a failure it may hold leases that nobody was told of.
+    pub(super) fn restore(&self, in_file: &[(LeaseId, u64)]) {
+        let known: BTreeMap<LeaseId, u64> = in_file.iter().copied().collect();
+        self.lock().retain(|lease, _| known.contains_key(lease));
+        for (lease, ttl_s) in known {
+            self.lock().entry(lease).or_insert_with(|| Deadline::new(ttl_s));
+        }
     }
 
     /// Forgets a lease.
@@ -94,6 +108,19 @@ mod tests {
         assert_eq!(leases.expire(now + Duration::from_secs(5)), []);
         assert_eq!(leases.expire(now + Duration::from_secs(9)), []);
         assert_eq!(leases.expire(now + Duration::from_secs(10)), [LEASE]);
+    }
+
+    #[test]
+    fn what_the_file_holds_is_known_after_a_failure_and_nothing_else() {
+        let now = Instant::now();
+        let leases = Leases::default();
+        leases.granted(LEASE, 1);
+        leases.granted(LeaseId(8), 1);
+        leases.expire(now);
+        leases.restore(&[(LEASE, 1), (LeaseId(9), 5)]);
+        assert!(!leases.renew(LeaseId(8)));
+        assert_eq!(leases.expire(now + Duration::from_secs(1)), [LEASE]);
+        assert_eq!(leases.expire(now + Duration::from_secs(6)), [LEASE, LeaseId(9)]);
     }
 
     #[test]

@@ -235,11 +235,12 @@ impl Writer {
     fn reopen(&self) -> Result<i64, StoreError> {
         let opened = self.file.reopen()?;
         self.publish(opened.revision);
+        self.leases.restore(&opened.leases);
         Ok(opened.turn)
     }
 
     fn publish(&self, revision: Revision) {
-        self.head.send_modify(|head| head.revision = revision);
+        self.head.send_if_modified(|head| std::mem::replace(&mut head.revision, revision) != revision);
     }
 
     fn fail(&mut self, error: StoreError) {

@@ -4,12 +4,12 @@
 //! a cancellation, silence although progress is requested all the time. The next one starts at the
 //! revision after the last whole one, on the next member.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use etcd_client::{WatchOptions, WatchRequestSender, WatchResponse, WatchResponseStream};
 use tokio::{
     sync::{mpsc, watch},
-    time::{Interval, MissedTickBehavior},
+    time::{Instant, Interval, MissedTickBehavior},
 };
 
 use super::{
@@ -113,28 +113,33 @@ impl Follower {
         };
         self.pause = PAUSE_MIN;
         self.asked.mark_unchanged();
+        let mut silence = pin!(tokio::time::sleep(SILENCE));
         loop {
-            let message = tokio::select! {
-                message = tokio::time::timeout(SILENCE, next(&mut session)) => message,
-                changed = self.asked.changed() => {
-                    if changed.is_err() {
-                        return End::Unwanted;
-                    }
-                    if session.requests.request_progress().await.is_err() {
-                        return End::Lost("the request half is closed".to_owned());
-                    }
-                    continue;
-                }
-                () = self.events.closed() => return End::Unwanted,
+            // Only a message ends the silence; our own requests do not.
+            let step = tokio::select! {
+                message = session.responses.message() => match message {
+                    Ok(Some(message)) => self.deliver(message, session.proof).await,
+                    Ok(None) => Some(End::Lost("the stream ended".to_owned())),
+                    Err(error) => Some(End::Lost(error.to_string())),
+                },
+                _ = session.ticks.tick() => match session.request_progress().await {
+                    None => continue,
+                    lost @ Some(_) => lost,
+                },
+                changed = self.asked.changed() => match changed {
+                    Ok(()) => match session.request_progress().await {
+                        None => continue,
+                        lost @ Some(_) => lost,
+                    },
+                    Err(_) => Some(End::Unwanted),
+                },
+                () = &mut silence => Some(End::Lost("no message for too long".to_owned())),
+                () = self.events.closed() => Some(End::Unwanted),
             };
-            let end = match message {
-                Ok(Ok(message)) => self.deliver(message, session.proof).await,
-                Ok(Err(reason)) => Some(End::Lost(reason)),
-                Err(_) => Some(End::Lost("no message for too long".to_owned())),
-            };
-            if let Some(end) = end {
+            if let Some(end) = step {
                 return end;
             }
+            silence.as_mut().reset(Instant::now() + SILENCE);
         }
     }
 
@@ -202,20 +207,13 @@ impl Follower {
     }
 }
 
-/// Waits for the next message, requesting progress meanwhile.
-async fn next(session: &mut Session) -> Result<WatchResponse, String> {
-    loop {
-        tokio::select! {
-            message = session.responses.message() => {
-                return match message {
-                    Ok(Some(message)) => Ok(message),
-                    Ok(None) => Err("the stream ended".to_owned()),
-                    Err(error) => Err(error.to_string()),
-                };
-            }
-            _ = session.ticks.tick() => {
-                session.requests.request_progress().await.map_err(|error| error.to_string())?;
-            }
+impl Session {
+    /// Asks for progress in the stream; a stream that does not even take that is lost.
+    async fn request_progress(&mut self) -> Option<End> {
+        match tokio::time::timeout(CALL_DEADLINE, self.requests.request_progress()).await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(End::Lost(error.to_string())),
+            Err(_) => Some(End::Lost("the stream takes no request".to_owned())),
         }
     }
 }
