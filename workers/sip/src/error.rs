@@ -96,8 +96,8 @@ impl Cause {
     pub fn status(self) -> StatusCode {
         match self {
             Self::Version => StatusCode::VERSION_NOT_SUPPORTED,
-            Self::TooLong => StatusCode::MESSAGE_TOO_LARGE,
             Self::Empty
+            | Self::TooLong
             | Self::StartLine
             | Self::Unended
             | Self::HeaderLine
