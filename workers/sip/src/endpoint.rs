@@ -154,6 +154,12 @@ impl Endpoint {
         &self.counters
     }
 
+    /// Returns how many rows are left in any table or index.
+    #[cfg(test)]
+    fn rows(&self) -> usize {
+        self.table.rows() + self.dialogs.rows()
+    }
+
     fn line(&self, line: LineIndex) -> Option<&LineProfile> {
         self.lines.get(&line)
     }

@@ -33,6 +33,12 @@ impl DialogTable {
         self.dialogs.len()
     }
 
+    /// Returns how many rows all indexes have together: none may outlive its dialog.
+    #[cfg(test)]
+    pub(crate) fn rows(&self) -> usize {
+        self.dialogs.len() + self.by_local_tag.len()
+    }
+
     pub(crate) fn is_full(&self) -> bool {
         self.dialogs.len() >= self.limit
     }

@@ -69,3 +69,20 @@ fn dialogs_are_found_by_our_tag_then_by_the_rest() {
     assert!(table.remove(id).is_some());
     assert_eq!((table.find("ours", "f", "c"), table.len()), (None, 0));
 }
+
+#[test]
+fn the_uac_takes_its_side_from_from_and_the_routes_in_reverse() {
+    let answer = message(
+        "SIP/2.0 200 OK\nVia: SIP/2.0/UDP us;branch=z9hG4bK1\nFrom: <sip:1@us>;tag=ours\nTo: <sip:6000@um>;tag=um\n\
+         Call-ID: c\nCSeq: 3 INVITE\nContact: <sip:um@192.0.2.5>\n\
+         Record-Route: <sip:p2;lr>, <sip:p1;lr>\nContent-Length: 0\n\n",
+    );
+    let made = Dialog::of_response(&answer, LineIndex(0), || None, Some("6000".into()), State::Confirmed);
+    let dialog = made.expect("a dialog");
+    assert_eq!((dialog.local_tag(), dialog.remote_tag()), ("ours", "um"));
+    assert_eq!((dialog.local_cseq(), dialog.remote_cseq()), (3, None));
+    assert_eq!((dialog.role(), dialog.state()), (Role::Uac, State::Confirmed));
+    assert_eq!(dialog.next_hop().to_string(), "sip:p1;lr");
+    assert_eq!(dialog.remote_target().to_string(), "sip:um@192.0.2.5");
+    assert_eq!(dialog.route_set().hops().len(), 2);
+}

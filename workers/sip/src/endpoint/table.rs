@@ -84,6 +84,13 @@ impl Table {
         self.servers.len() + self.clients.len()
     }
 
+    /// Returns how many rows all indexes have together: none may outlive its transaction.
+    #[cfg(test)]
+    pub(super) fn rows(&self) -> usize {
+        let maps = [self.server_keys.len(), self.client_keys.len(), self.merge_keys.len()];
+        self.len() + maps.iter().sum::<usize>() + self.deadlines.len() + self.paths.len()
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.len() >= self.limit
     }

@@ -136,8 +136,8 @@ fn ordeal(seed: u64, transport: Transport) -> usize {
     }
     alone.now += Duration::from_secs(1);
     assert_eq!(
-        (alone.endpoint.transactions(), alone.endpoint.dialogs(), alone.endpoint.poll_timeout()),
-        (0, 0, None),
+        (alone.endpoint.transactions(), alone.endpoint.dialogs(), alone.endpoint.rows()),
+        (0, 0, 0),
         "seed {seed} on {transport}"
     );
     events

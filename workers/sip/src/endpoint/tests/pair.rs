@@ -169,8 +169,7 @@ impl Pair {
 
     /// Whether nothing is left on either side.
     pub(super) fn is_empty(&self) -> bool {
-        let count = |endpoint: &Endpoint| endpoint.transactions() + endpoint.dialogs();
-        count(&self.caller) + count(&self.callee) == 0 && self.network.is_empty()
+        self.caller.rows() + self.callee.rows() == 0 && self.network.is_empty()
     }
 }
 
