@@ -41,9 +41,7 @@ fn raw_param(part: &[u8]) -> Result<RawParam<'_>, Fault> {
 /// A parameter's value that identifies something (`tag`, `branch`): visible characters, no separators.
 pub(crate) fn is_identifier(value: &[u8]) -> bool {
     !value.is_empty()
-        && value
-            .iter()
-            .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b',' | b';'))
+        && value.iter().all(|byte| byte.is_ascii_graphic() && *byte != b';' && !wants_quotes(*byte))
 }
 
 /// An ordered list of parameters. Names have no case.
@@ -188,10 +186,12 @@ impl fmt::Display for Params {
 
 /// Tells whether a value that is not a quoted string holds what only a quoted string may hold.
 fn breaks_out(value: &str) -> bool {
-    !value.starts_with('"')
-        && value
-            .bytes()
-            .any(|byte| byte <= b' ' || matches!(byte, b'"' | b'<' | b'>' | b',' | b'\\' | b'(' | b')'))
+    !value.starts_with('"') && value.bytes().any(wants_quotes)
+}
+
+/// A character that ends a value, or begins something else, unless it is quoted.
+fn wants_quotes(byte: u8) -> bool {
+    byte <= b' ' || matches!(byte, b'"' | b'<' | b'>' | b',' | b'\\' | b'(' | b')')
 }
 
 /// Makes a value fit to stand behind `=`: as it is where the grammar allows, else as a quoted string.
