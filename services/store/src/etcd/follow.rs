@@ -224,3 +224,73 @@ fn ended(message: &WatchResponse) -> End {
     }
     End::Lost(format!("cancelled: {}", message.cancel_reason()))
 }
+
+#[cfg(test)]
+mod tests {
+    use etcd_client::proto::{PbEvent, PbKeyValue, PbResponseHeader, PbWatchResponse};
+
+    use super::*;
+
+    /// A follower of `k` from revision 5 that talks to nobody.
+    async fn follower() -> (Follower, mpsc::Receiver<WatchEvent>, watch::Sender<u64>) {
+        let endpoints = Endpoints::connect(vec!["http://127.0.0.1:1".to_owned()]).await.unwrap();
+        let (asking, asked) = watch::channel(0);
+        let (sender, events) = mpsc::channel(8);
+        let follower = Follower::new(endpoints, Interest::new(vec!["k".into()]), 5, sender, asked);
+        (follower, events, asking)
+    }
+
+    fn message(revision: Revision) -> PbWatchResponse {
+        let header = PbResponseHeader { revision, ..PbResponseHeader::default() };
+        PbWatchResponse { header: Some(header), ..PbWatchResponse::default() }
+    }
+
+    fn put(mod_revision: Revision) -> PbEvent {
+        let kv = PbKeyValue { key: "k".into(), mod_revision, ..PbKeyValue::default() };
+        PbEvent { kv: Some(kv), ..PbEvent::default() }
+    }
+
+    #[tokio::test]
+    async fn progress_counts_as_proof_only_where_it_is_one() {
+        let (mut follower, mut events, _asking) = follower().await;
+        assert!(follower.deliver(WatchResponse(message(7)), true).await.is_none());
+        assert_eq!(events.try_recv(), Ok(WatchEvent::Progress(7)));
+        assert!(follower.deliver(WatchResponse(message(9)), false).await.is_none());
+        assert_eq!(events.try_recv(), Ok(WatchEvent::Alive));
+        // After the proof the next stream starts behind it; a sign of life moves nothing.
+        assert_eq!(follower.assembler.next(), 8);
+    }
+
+    #[tokio::test]
+    async fn creation_of_the_watch_proves_nothing() {
+        let (mut follower, mut events, _asking) = follower().await;
+        let created = PbWatchResponse { created: true, ..message(9) };
+        assert!(follower.deliver(WatchResponse(created), true).await.is_none());
+        assert!(events.try_recv().is_err());
+    }
+
+    #[tokio::test]
+    async fn progress_inside_a_revision_is_not_passed_on() {
+        let (mut follower, mut events, _asking) = follower().await;
+        let part = PbWatchResponse { events: vec![put(6)], fragment: true, ..message(6) };
+        assert!(follower.deliver(WatchResponse(part), true).await.is_none());
+        assert!(follower.deliver(WatchResponse(message(6)), true).await.is_none());
+        assert!(events.try_recv().is_err());
+    }
+
+    #[tokio::test]
+    async fn cancellation_ends_the_stream_and_compaction_the_watch() {
+        let (mut follower, _events, _asking) = follower().await;
+        let canceled = PbWatchResponse { canceled: true, ..message(9) };
+        let compacted = PbWatchResponse { compact_revision: 8, ..canceled.clone() };
+        assert!(matches!(follower.deliver(WatchResponse(canceled), true).await, Some(End::Lost(_))));
+        assert!(matches!(follower.deliver(WatchResponse(compacted), true).await, Some(End::Compacted(8))));
+    }
+
+    #[tokio::test]
+    async fn nobody_listening_ends_the_watch() {
+        let (mut follower, events, _asking) = follower().await;
+        drop(events);
+        assert!(matches!(follower.deliver(WatchResponse(message(7)), true).await, Some(End::Unwanted)));
+    }
+}
