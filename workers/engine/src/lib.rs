@@ -38,3 +38,4 @@ pub use health::{Circuit, Evidence};
 pub use input::{ConnectError, Drain, Input, Resolution, ResolveError};
 pub use observation::{CallKey, CallRecord, Observation, Outcome, Rejected};
 pub use output::{Output, QueryId};
+pub use um_routing::TargetId;

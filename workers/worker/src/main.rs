@@ -1,0 +1,28 @@
+//! The process `um-worker`: flags in, exit code out.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use um_worker::config::Config;
+
+fn main() -> ExitCode {
+    let config = Config::parse();
+    let ran = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("control")
+        .enable_all()
+        .build()
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| {
+            let ran = runtime.block_on(um_worker::run(config));
+            runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+            ran
+        });
+    match ran {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("um-worker: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

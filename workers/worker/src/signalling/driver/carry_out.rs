@@ -1,0 +1,170 @@
+//! The driver's outgoing half: what an engine asks for, and what the sockets make of it.
+//!
+//! A send that fails is news for the engine, but it comes in the middle of the engine's outputs. So it is kept as
+//! aftermath and handed over when the outputs are through; the depth of the stack does not grow with failures.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::Instant,
+};
+
+use bytes::Bytes;
+use um_engine::{ConnectError, Input, Output};
+use um_sip::{ConnectionId, Flow, LineIndex, Transport};
+
+use super::{Driver, MAX_CONNECTIONS, Socket, Surroundings};
+use crate::signalling::{
+    mailbox::Command,
+    sockets,
+    stream::{Connection, Standing},
+};
+
+impl<S: Surroundings> Driver<S> {
+    /// Carries out everything that the engine wants done, and all that follows from it.
+    pub(super) fn carry_out(&mut self, now: Instant) {
+        loop {
+            while let Some(output) = self.engine.poll_output() {
+                self.perform(output);
+            }
+            let Some(input) = self.aftermath.pop_front() else { return };
+            self.engine.handle_input(now, input);
+        }
+    }
+
+    fn perform(&mut self, output: Output) {
+        match output {
+            Output::Send { flow, bytes } if flow.connection.is_some() => self.send_stream(flow, bytes),
+            Output::Send { flow, bytes } => self.send_datagram(flow, &bytes),
+            Output::Open { connection, line, remote, deadline } => {
+                self.open(connection, line, remote, deadline)
+            }
+            Output::Close { connection } => self.close(connection),
+            Output::Resolve { .. } => self.surroundings.resolve(output),
+            Output::Relay(command) => self.surroundings.relay(command),
+            Output::Gossip(gossip) => self.tell_others(&Input::Gossip(gossip)),
+            Output::Observe(observation) => self.surroundings.observe(observation),
+            Output::LineIdle { line } => self.surroundings.line_idle(line),
+        }
+    }
+
+    fn send_datagram(&mut self, flow: Flow, bytes: &[u8]) {
+        let key = self.datagrams.get(&flow.line).copied();
+        let socket = key.and_then(|key| self.sockets.get(key));
+        let sent = match socket {
+            Some(Socket::Udp { socket, .. }) => socket.send(bytes, flow.remote),
+            Some(Socket::Listener { .. } | Socket::Stream(_)) | None => false,
+        };
+        if !sent {
+            self.aftermath.push_back(Input::SendFailed { flow });
+        }
+    }
+
+    /// Sends on a connection, ours or another shard's.
+    pub(super) fn send_stream(&mut self, flow: Flow, bytes: Bytes) {
+        let Some(connection) = flow.connection else { return };
+        if connection.shard != self.shard {
+            if let Some(peer) = self.peers.get(usize::from(connection.shard)) {
+                peer.post(Command::Send { flow, bytes });
+            }
+            return;
+        }
+        let key = self.connections.get(&connection).copied();
+        match key.and_then(|key| self.sockets.get_mut(key)) {
+            Some(Socket::Stream(stream)) => {
+                let standing = stream.send(bytes);
+                self.settle(flow, standing);
+            }
+            Some(Socket::Udp { .. } | Socket::Listener { .. }) | None => {
+                self.tell_all(&Input::ConnectionClosed { connection });
+            }
+        }
+    }
+
+    fn open(&mut self, connection: ConnectionId, line: LineIndex, remote: SocketAddr, deadline: Instant) {
+        let local = self.bound.get(&line).map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), SocketAddr::ip);
+        let stream = if self.connections.len() >= MAX_CONNECTIONS {
+            Err(io::Error::from(io::ErrorKind::QuotaExceeded))
+        } else {
+            sockets::connect_tcp(local, remote)
+        };
+        let local = SocketAddr::new(local, 0);
+        let flow = Flow { line, transport: Transport::Tcp, local, remote, connection: Some(connection) };
+        let adopted = stream.and_then(|stream| {
+            self.adopt(Connection::new(stream, flow, false, &self.limits), connection)
+                .ok_or_else(|| io::Error::other("the poll takes no more sockets"))
+        });
+        match adopted {
+            Ok(_) => {
+                self.opening.insert((deadline, connection));
+            }
+            Err(error) => {
+                let error = connect_error(&error);
+                self.aftermath.push_back(Input::ConnectionFailed { connection, error });
+            }
+        }
+    }
+
+    /// Closes a connection, ours or another shard's, once what is queued on it is written.
+    pub(super) fn close(&mut self, connection: ConnectionId) {
+        if connection.shard != self.shard {
+            if let Some(peer) = self.peers.get(usize::from(connection.shard)) {
+                peer.post(Command::Close(connection));
+            }
+            return;
+        }
+        let key = self.connections.get(&connection).copied();
+        if let Some(Socket::Stream(stream)) = key.and_then(|key| self.sockets.get_mut(key)) {
+            let flow = stream.flow();
+            let standing = stream.close();
+            self.settle(flow, standing);
+        }
+    }
+
+    /// Takes note of how a connection stands; one that is over is forgotten, and every shard hears of it.
+    pub(super) fn settle(&mut self, flow: Flow, standing: Standing) {
+        if let (Standing::Over, Some(connection)) = (standing, flow.connection)
+            && self.forget(connection)
+        {
+            self.tell_all(&Input::ConnectionClosed { connection });
+        }
+    }
+
+    /// Drops a connection's socket; `false` when it was gone already.
+    pub(super) fn forget(&mut self, connection: ConnectionId) -> bool {
+        let Some(key) = self.connections.remove(&connection) else { return false };
+        self.opening.retain(|(_, opening)| *opening != connection);
+        if self.sockets.contains(key) {
+            self.sockets.remove(key);
+        }
+        true
+    }
+
+    /// Tells every shard, ours included, what concerns them all.
+    pub(super) fn tell_all(&mut self, input: &Input) {
+        self.tell_others(input);
+        self.aftermath.push_back(input.clone());
+    }
+
+    fn tell_others(&self, input: &Input) {
+        for (number, peer) in self.peers.iter().enumerate() {
+            if number != usize::from(self.shard) {
+                peer.post(Command::Input(input.clone()));
+            }
+        }
+    }
+}
+
+/// Says in the engine's words why a connection did not come up.
+pub(super) fn connect_error(error: &io::Error) -> ConnectError {
+    let kind = error.kind();
+    if matches!(kind, io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset) {
+        ConnectError::Refused
+    } else if matches!(kind, io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable) {
+        ConnectError::Unreachable
+    } else if kind == io::ErrorKind::TimedOut {
+        ConnectError::TimedOut
+    } else {
+        ConnectError::Local
+    }
+}
