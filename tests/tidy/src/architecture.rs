@@ -67,24 +67,16 @@ fn missing_crates(repo: &Repo, document: &TextFile) -> Vec<Finding> {
         .collect()
 }
 
-/// Steps of a data path: each numbered line names a file and, right after it, a function of that file.
+/// Steps of a data path: each names a file and, right after it, a function of that file.
 fn data_path(repo: &Repo, document: &TextFile, heading: &str, least: usize) -> Vec<Finding> {
-    let section = numbered(document).skip_while(|(_, line)| *line != heading).skip(1);
-    let steps = section
-        .take_while(|(_, line)| !line.starts_with('#'))
-        .filter(|(_, line)| {
-            line.trim_start().split_once(". ").is_some_and(|(number, _)| number.parse::<u8>().is_ok())
-        })
-        .collect::<Vec<_>>();
+    let steps = steps(document, heading);
     let mut findings = Vec::new();
     if steps.len() < least {
-        findings.push(Finding::file(
-            PATH,
-            format!("`{heading}` has {} steps, at least {least} are expected", steps.len()),
-        ));
+        let what = format!("`{heading}` has {} steps, at least {least} are expected", steps.len());
+        findings.push(Finding::file(PATH, what));
     }
-    for (number, line) in steps {
-        let quoted = quoted(line);
+    for (number, step) in steps {
+        let quoted = quoted(&step);
         if !quoted.iter().any(|quoted| names_a_file(quoted)) {
             findings.push(Finding::at(PATH, number, "a step names its file, with its path from the root"));
         }
@@ -93,15 +85,26 @@ fn data_path(repo: &Repo, document: &TextFile, heading: &str, least: usize) -> V
             let Some(file) = repo.file(path).filter(|_| !names_a_file(name)) else { continue };
             let function = name.rsplit("::").next().unwrap_or(name).trim_end_matches("()");
             if rust::words(&rust::split(&file.text).code, function).next().is_none() {
-                findings.push(Finding::at(
-                    PATH,
-                    number,
-                    format!("`{function}` is not in `{path}`: name it as it is now"),
-                ));
+                let what = format!("`{function}` is not in `{path}`: name it as it is now");
+                findings.push(Finding::at(PATH, number, what));
             }
         }
     }
     findings
+}
+
+/// The numbered steps below a heading with the lines that they begin at; a step may go on in indented lines.
+fn steps(document: &TextFile, heading: &str) -> Vec<(usize, String)> {
+    let section = numbered(document).skip_while(|(_, line)| *line != heading).skip(1);
+    let mut steps = Vec::<(usize, String)>::new();
+    for (number, line) in section.take_while(|(_, line)| !line.starts_with('#')) {
+        if line.split_once(". ").is_some_and(|(number, _)| number.parse::<u8>().is_ok()) {
+            steps.push((number, line.to_owned()));
+        } else if let (true, Some((_, step))) = (line.starts_with(' '), steps.last_mut()) {
+            step.push_str(line);
+        }
+    }
+    steps
 }
 
 fn numbered(document: &TextFile) -> impl Iterator<Item = (usize, &str)> {
@@ -143,6 +146,12 @@ mod tests {
         assert_eq!(breaches(&repo("`workers/a/src/c.rs` `handle_input`")).len(), 24);
         assert_eq!(breaches(&repo("`workers/a/src/b.rs` `Engine::handle_output`")).len(), 24);
         assert_eq!(breaches(&repo("the engine does it")).len(), 24);
+    }
+
+    #[test]
+    fn a_step_may_go_on_in_the_next_line() {
+        assert_eq!(breaches(&repo("`workers/a/src/b.rs`\n   `handle_input` does it")), []);
+        assert_eq!(breaches(&repo("`workers/a/src/b.rs`\n   `handle_output` does it")).len(), 24);
     }
 
     #[test]

@@ -90,7 +90,7 @@ pub fn headers(repo: &Repo) -> Vec<Finding> {
 #[must_use]
 pub fn mains(repo: &Repo) -> Vec<Finding> {
     repo.rust()
-        .filter(|file| file.name() == "main.rs" && file.text.lines().count() >= MAIN_LINES)
+        .filter(|file| file.path.ends_with("src/main.rs") && file.text.lines().count() >= MAIN_LINES)
         .map(|file| {
             Finding::file(
                 &file.path,
