@@ -139,15 +139,6 @@ impl Engine {
         self.endpoint.handle_timeout(now);
         self.locator.handle_timeout(now);
         self.connections.handle_timeout(now);
-        self.settle(now);
-        while let Some(serial) = self.sessions.first_due(now) {
-            if let Some(session) = self.sessions.get(serial) {
-                session.call.handle_timeout(now);
-            }
-            self.follow(now, serial);
-            self.settle(now);
-        }
-        self.health.handle_timeout(now);
         if let Some(gossip) = self.admission.handle_timeout(now) {
             self.outputs.push_back(Output::Gossip(gossip));
         }
@@ -215,7 +206,7 @@ impl Engine {
         self.endpoint.counters()
     }
 
-    /// Lets the children speak to each other until all are silent.
+    /// Lets the children speak to each other, and calls and probes that are due have their turn, until all are silent.
     fn settle(&mut self, now: Instant) {
         loop {
             // What a call has to hear comes first, so that it has drawn its conclusions before the next event.
@@ -232,6 +223,13 @@ impl Engine {
                 self.on_pool(now, output);
             } else if let Some(output) = self.health.poll_output() {
                 self.on_health(now, output);
+            } else if let Some(serial) = self.sessions.first_due(now) {
+                if let Some(session) = self.sessions.get(serial) {
+                    session.call.handle_timeout(now);
+                }
+                self.follow(now, serial);
+            } else if self.health.poll_timeout().is_some_and(|due| due <= now) {
+                self.health.handle_timeout(now);
             } else {
                 return;
             }

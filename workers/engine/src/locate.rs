@@ -149,7 +149,7 @@ impl<W: Clone + PartialEq> Locator<W> {
 
     /// Gives up questions that the resolver left open.
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
-        loop {
+        while !self.asked.is_empty() {
             let late = self.names.values().filter_map(|name| name.question.as_ref());
             let Some(query) =
                 late.filter(|question| question.deadline <= now).map(|question| question.query).min()

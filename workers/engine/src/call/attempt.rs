@@ -160,14 +160,8 @@ impl Attempt {
                 Step::Rang(status)
             }
             (State::Ringing, Heard::Progress(status)) => Step::Rang(status),
-            (
-                State::Calling { .. } | State::Trying { .. } | State::Ringing | State::Withdrawing,
-                Heard::Answered(media),
-            ) => self.answered(media),
-            (
-                State::Calling { .. } | State::Trying { .. } | State::Ringing | State::Withdrawing,
-                Heard::Redirected(status, contacts),
-            ) => {
+            (_, Heard::Answered(media)) if self.awaits_final() => self.answered(media),
+            (_, Heard::Redirected(status, contacts)) if self.awaits_final() => {
                 self.end();
                 Step::Redirected(status, contacts)
             }
@@ -175,10 +169,7 @@ impl Attempt {
             (State::Withdrawing, Heard::Refused(Refusal { status: 487, .. })) => {
                 self.fail(LocalFailure::TryingOnly, Consequence::Blame)
             }
-            (
-                State::Calling { .. } | State::Trying { .. } | State::Ringing | State::Withdrawing,
-                Heard::Refused(refusal),
-            ) => {
+            (_, Heard::Refused(refusal)) if self.awaits_final() => {
                 self.end();
                 Step::Refused(refusal)
             }
@@ -243,6 +234,13 @@ impl Attempt {
         match self.origin {
             Origin::Fresh => true,
             Origin::Redirection(..) => false,
+        }
+    }
+
+    const fn awaits_final(&self) -> bool {
+        match self.state {
+            State::Calling { .. } | State::Trying { .. } | State::Ringing | State::Withdrawing => true,
+            State::Locating | State::Connecting | State::Over => false,
         }
     }
 

@@ -1,12 +1,14 @@
 //! The machine of one call: set-up, failover with its times, and the rows of the race table.
 //! A call is driven here without any SIP: words in, orders out, on a virtual clock.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use um_routing::redirect::Contact;
 use um_routing::{AttemptPlan, HeaderPlan, Party, RedirectPolicy, Service, Target, TargetId};
 use um_topology::{Entry, Host, Id, Line, ProxyList, SipAddress, Station, Transport, Uri};
 
-use super::words::{Carrier, Media};
+use super::words::{Carrier, Heard, Media, Origin, Reach, Refusal};
 use super::*;
 use crate::input::ConnectError;
 
@@ -109,25 +111,18 @@ fn refused(status: u16) -> Heard {
 }
 
 fn rejected(acts: &[Act]) -> Option<(u16, Option<u32>)> {
-    acts.iter().find_map(|act| match act {
-        Act::Reject(rejection) => Some((rejection.status, rejection.retry_after)),
-        _ => None,
+    acts.iter().find_map(|act| {
+        if let Act::Reject(rejection) = act { Some((rejection.status, rejection.retry_after)) } else { None }
     })
 }
 
 fn over(acts: &[Act]) -> Option<Reason> {
-    match acts.last() {
-        Some(Act::Over(ending)) => Some(ending.reason),
-        _ => None,
-    }
+    if let Some(Act::Over(ending)) = acts.last() { Some(ending.reason) } else { None }
 }
 
 fn marks(acts: &[Act]) -> Vec<(usize, Sign)> {
     acts.iter()
-        .filter_map(|act| match act {
-            Act::Mark(target, sign) => Some((*target, *sign)),
-            _ => None,
-        })
+        .filter_map(|act| if let Act::Mark(target, sign) = act { Some((*target, *sign)) } else { None })
         .collect()
 }
 

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use um_media::sdp::Agreement;
 use um_media::{Leg, LocalMedia, Negotiation};
-use um_sip::endpoint::{ClientTransaction, DialogId, ResponseKind};
+use um_sip::endpoint::{ClientTransaction, DialogId, Identity, ResponseKind};
 use um_sip::{Flow, Message};
 
 use super::Engine;
@@ -60,14 +60,19 @@ impl Engine {
     /// Goes to one address; the INVITE follows when there is a flow.
     pub(super) fn reach(&mut self, now: Instant, serial: u64, reach: Reach) {
         let attempt = reach.attempt;
-        let fresh_identity = match reach.origin {
-            Origin::Fresh => Some(self.endpoint.new_identity()),
+        let fresh = match reach.origin {
+            Origin::Fresh => Some((self.endpoint.new_identity(), self.draw.next())),
             Origin::Redirection(..) => None,
         };
         let Some(session) = self.sessions.get(serial) else { return };
         let Some((transport, uri)) = destination(session, &reach) else { return };
-        session.identity =
-            fresh_identity.or_else(|| session.identity.as_ref().map(um_sip::endpoint::Identity::next));
+        match fresh {
+            Some((identity, description)) => {
+                session.identity = Some(identity);
+                session.description = description;
+            }
+            None => session.identity = session.identity.as_ref().map(Identity::next),
+        }
         let outbound = session.outbound.take().filter(|outbound| outbound.attempt == attempt);
         let mut outbound = outbound.unwrap_or_else(|| Outbound::new(now, attempt, reach.target, uri.clone()));
         outbound.remote = Some(reach.address);
@@ -118,12 +123,11 @@ impl Engine {
         flow: Flow,
         connection: Connection,
     ) -> Option<()> {
-        let session_id = self.draw.next();
         let session = self.sessions.get(serial)?;
         let advertised = session.media_line()?.media_advertised;
         let Media::Held { outbound: ports, .. } = session.media else { return None };
         let proposal = session.inbound.negotiation.as_ref()?.proposal()?;
-        let mut negotiation = Negotiation::new(session_id, LocalMedia::new(advertised, ports));
+        let mut negotiation = Negotiation::new(session.description, LocalMedia::new(advertised, ports));
         let offer = negotiation.offer(&proposal).ok()?;
         let identity = session.identity.clone()?;
         let uri = session.attempt(attempt)?.uri.clone();
@@ -254,6 +258,7 @@ impl Outbound {
             dialog: None,
             negotiation: None,
             agreement: None,
+            told: None,
         }
     }
 }

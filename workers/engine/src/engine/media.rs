@@ -79,9 +79,14 @@ impl Engine {
         let agreement = session.attempt(attempt)?.agreement.clone()?;
         let answer = session.inbound.negotiation.as_mut()?.answer(&agreement).ok()?;
         let body = answer.body.clone();
-        let repeated = session.inbound.answer.replace(answer.body) == Some(body.clone());
-        self.set_remote(serial, Leg::Outbound);
-        if !repeated {
+        let inbound_known = session.inbound.answer.replace(answer.body) == Some(body.clone());
+        let outbound = session.attempt(attempt)?;
+        // To set an address again would open the time for latching again.
+        let outbound_known = outbound.told.replace(agreement.clone()) == Some(agreement);
+        if !outbound_known {
+            self.set_remote(serial, Leg::Outbound);
+        }
+        if !inbound_known {
             self.set_remote(serial, Leg::Inbound);
         }
         Some(body)

@@ -30,6 +30,8 @@ pub(super) struct Session {
     pub(super) outbound: Option<Outbound>,
     /// What the last INVITE was sent with; a redirection counts on from it.
     pub(super) identity: Option<Identity>,
+    /// The id of the session in our offer to the server; a redirection repeats it.
+    pub(super) description: u64,
     pub(super) media: Media,
     pub(super) story: Story,
     /// The deadline under which it is filed.
@@ -69,6 +71,8 @@ pub(super) struct Outbound {
     pub(super) dialog: Option<DialogId>,
     pub(super) negotiation: Option<Negotiation>,
     pub(super) agreement: Option<Agreement>,
+    /// What the relay was told of it.
+    pub(super) told: Option<Agreement>,
 }
 
 /// The relay of a call.
@@ -128,6 +132,7 @@ impl Session {
             inbound,
             outbound: None,
             identity: None,
+            description: 0,
             media: Media::None,
             story,
             due: None,

@@ -25,15 +25,17 @@ mod failing;
 mod hanging_up;
 mod headers;
 mod media;
+mod parties;
 mod probing;
 mod refusing;
 mod shards;
+
+use parties::{Caller, Sent, content};
 
 /// A worker under test.
 struct Rig {
     engines: Vec<Engine>,
     now: Instant,
-    began: Instant,
     /// What was sent and not looked at yet.
     sent: VecDeque<Sent>,
     relays: Vec<RelayCommand>,
@@ -45,15 +47,10 @@ struct Rig {
     records: Vec<CallRecord>,
     seen: Vec<Observation>,
     idle_lines: Vec<LineIndex>,
-    /// OPTIONS of probes are answered 200, or not shown at all.
+    /// Probes are answered 200; else nobody hears them.
     probes_answered: bool,
-}
-
-/// One message that the worker sent.
-#[derive(Clone, Debug)]
-struct Sent {
-    flow: Flow,
-    message: Message,
+    /// Probes are among what was sent, and the test answers them.
+    probes_shown: bool,
 }
 
 impl Rig {
@@ -72,7 +69,6 @@ impl Rig {
         let mut rig = Self {
             engines,
             now,
-            began: now,
             sent: VecDeque::new(),
             relays: Vec::new(),
             relays_open: true,
@@ -83,6 +79,7 @@ impl Rig {
             seen: Vec::new(),
             idle_lines: Vec::new(),
             probes_answered: true,
+            probes_shown: false,
         };
         rig.configure(configuration(topology, LinePhase::Open));
         rig
@@ -142,7 +139,7 @@ impl Rig {
     fn on_sent(&mut self, flow: Flow, bytes: Bytes) {
         let message = Message::parse(bytes, &SipLimits::default()).expect("what we send is well formed");
         let sent = Sent { flow, message };
-        if sent.is(&Method::Options) && sent.message.is_request() {
+        if sent.is(&Method::Options) && sent.message.is_request() && !self.probes_shown {
             if self.probes_answered {
                 let answer = sent.answer(200, "");
                 self.receive(sent.flow, answer);
@@ -186,10 +183,6 @@ impl Rig {
 
     fn pass_ms(&mut self, millis: u64) {
         self.pass(Duration::from_millis(millis));
-    }
-
-    fn elapsed_ms(&self) -> u128 {
-        (self.now - self.began).as_millis()
     }
 
     /// The next message that was sent.
@@ -247,145 +240,6 @@ impl Rig {
             assert!(usage.waiting <= engine.probes.len(), "only probes wait: {usage:?}");
         }
     }
-}
-
-impl Sent {
-    fn is(&self, method: &Method) -> bool {
-        self.message.method() == method
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8_lossy(self.message.bytes()).into_owned()
-    }
-
-    fn header(&self, name: HeaderName) -> &str {
-        self.message.header_text(name).unwrap_or_default()
-    }
-
-    fn body(&self) -> String {
-        String::from_utf8_lossy(self.message.body()).into_owned()
-    }
-
-    /// A response of the UM server, with its tag and Contact.
-    fn answer(&self, status: u16, body: &str) -> String {
-        self.answer_as(status, body, "um", "")
-    }
-
-    fn answer_as(&self, status: u16, body: &str, tag: &str, extra: &str) -> String {
-        let mut text = format!("SIP/2.0 {status} Whatever\r\n");
-        for line in self.message.lines() {
-            let keep = [HeaderName::Via, HeaderName::From, HeaderName::CallId, HeaderName::CSeq];
-            if line.name.is_some_and(|name| keep.contains(&name)) {
-                text.push_str(std::str::from_utf8(line.raw()).unwrap());
-            }
-        }
-        let to = self.header(HeaderName::To);
-        let tag = if status == 100 || to.contains(";tag=") { String::new() } else { format!(";tag={tag}") };
-        let contact = if extra.contains("Contact:") || !self.is(&Method::Invite) {
-            String::new()
-        } else {
-            let transport = if self.flow.transport == Transport::Tcp { ";transport=tcp" } else { "" };
-            format!("Contact: <sip:um@{}{transport}>\r\n", self.flow.remote)
-        };
-        text.push_str(&format!("To: {to}{tag}\r\n{contact}{extra}"));
-        text.push_str(&content(body));
-        text
-    }
-
-    /// A request that the UM server sends inside the dialog of this INVITE of ours.
-    fn inside(&self, method: &str, cseq: u32, body: &str) -> String {
-        let from = self.header(HeaderName::To).to_owned() + ";tag=um";
-        let to = self.header(HeaderName::From);
-        let call_id = self.message.call_id();
-        let remote = self.flow.remote;
-        format!(
-            "{method} sip:umgate@127.0.0.1:5060 SIP/2.0\r\nVia: SIP/2.0/UDP {remote};branch=z9hG4bKum{cseq}\r\n\
-             Max-Forwards: 70\r\nFrom: {from}\r\nTo: {to}\r\nCall-ID: {call_id}\r\nCSeq: {cseq} {method}\r\n{}",
-            content(body)
-        )
-    }
-}
-
-/// A PBX that calls.
-struct Caller {
-    flow: Flow,
-    call_id: String,
-    number: String,
-    extra: String,
-    body: &'static str,
-}
-
-impl Caller {
-    fn new(call_id: &str) -> Self {
-        let flow = Flow {
-            line: LineIndex(0),
-            transport: Transport::Udp,
-            local: address(1, 5060),
-            remote: address(2, 5070),
-            connection: None,
-        };
-        Self {
-            flow,
-            call_id: call_id.to_owned(),
-            number: "6000".to_owned(),
-            extra: String::new(),
-            body: OFFER,
-        }
-    }
-
-    fn dialling(mut self, number: &str) -> Self {
-        number.clone_into(&mut self.number);
-        self
-    }
-
-    fn with(mut self, header: &str) -> Self {
-        self.extra.push_str(header);
-        self.extra.push_str("\r\n");
-        self
-    }
-
-    fn invite(&self) -> String {
-        let mut text = self.start("INVITE", 1, "z9hG4bKc1", None);
-        text.push_str("Contact: <sip:pbx@127.0.0.2:5070>\r\n");
-        text.push_str(&self.extra);
-        text.push_str(&content(self.body));
-        text
-    }
-
-    fn cancel(&self) -> String {
-        self.start("CANCEL", 1, "z9hG4bKc1", None) + &content("")
-    }
-
-    fn ack(&self, ok: &Sent) -> String {
-        self.start("ACK", 1, "z9hG4bKc2", Some(ok)) + &content("")
-    }
-
-    /// The ACK of a failure belongs to the INVITE's transaction.
-    fn ack_failure(&self, failure: &Sent) -> String {
-        self.start("ACK", 1, "z9hG4bKc1", Some(failure)) + &content("")
-    }
-
-    fn inside(&self, method: &str, cseq: u32, ok: &Sent, body: &str) -> String {
-        let branch = format!("z9hG4bKc{method}{cseq}");
-        self.start(method, cseq, &branch, Some(ok)) + "Contact: <sip:pbx@127.0.0.2:5070>\r\n" + &content(body)
-    }
-
-    fn start(&self, method: &str, cseq: u32, branch: &str, answered: Option<&Sent>) -> String {
-        let to = answered.map_or_else(
-            || format!("<sip:{}@pbx.example.com>", self.number),
-            |ok| ok.header(HeaderName::To).to_owned(),
-        );
-        format!(
-            "{method} sip:{}@127.0.0.1:5060 SIP/2.0\r\nVia: SIP/2.0/{} {};branch={branch}{}\r\nMax-Forwards: 70\r\n\
-             From: \"Caller\" <sip:5551234@pbx.example.com>;tag=caller\r\nTo: {to}\r\nCall-ID: {}\r\nCSeq: {cseq} {method}\r\n",
-            self.number, self.flow.transport, self.flow.remote, self.call_id, self.call_id
-        )
-    }
-}
-
-fn content(body: &str) -> String {
-    let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
-    format!("{kind}Content-Length: {}\r\n\r\n{body}", body.len())
 }
 
 fn address(last: u8, port: u16) -> SocketAddr {
