@@ -193,3 +193,39 @@ fn a_forgotten_dialog_is_gone_without_a_word() {
     alone.receive(&request("BYE", 2, "b", &tag_of(&ok)));
     assert_eq!(alone.sent(), ["481"]);
 }
+
+#[test]
+fn a_received_bye_ends_the_dialog_for_everything_else_at_once() {
+    let mut alone = Alone::udp();
+    let (dialog, ok) = taken_call(&mut alone, "");
+    alone.receive(&request("BYE", 2, "b", &tag_of(&ok)));
+    let (bye, ..) = alone.requested();
+    let flow = alone.flow;
+    assert_eq!(alone.endpoint.bye(alone.now, dialog, flow, Vec::new()), Err(ActError::Gone));
+    alone.receive(&request("INFO", 3, "i", &tag_of(&ok)));
+    alone.receive(&request("BYE", 4, "b2", &tag_of(&ok)));
+    assert!(alone.events().is_empty());
+    assert_eq!(alone.sent(), ["481", "200"]);
+    alone.respond(bye, 200);
+    assert_eq!(alone.endpoint.dialogs(), 0);
+}
+
+#[test]
+fn the_answer_makes_room_for_the_next_invite_in_either_direction() {
+    let mut alone = Alone::udp();
+    let (_, invite) = alone.request(Method::Invite);
+    alone.answer(&invite, 180, "um", CONTACT);
+    alone.events();
+    alone.answer(&invite, 200, "um", CONTACT);
+    let dialog = alone.responded().1.expect("a dialog");
+    let flow = alone.flow;
+    alone.endpoint.ack(dialog, flow, &Inside::default()).expect("an ACK is owed");
+    alone.taken();
+    let tag = format!(";tag={}", invite.from_tag().unwrap_or_default());
+    let again = request("INVITE", 1, "r", &tag).replace("call@192.0.2.9", invite.call_id());
+    alone.receive(&again.replace("tag=peer", "tag=um"));
+    let (transaction, ..) = alone.requested();
+    alone.respond(transaction, 488);
+    alone.taken();
+    assert_eq!(send(&mut alone, dialog, &Method::Invite).cseq().number, 2);
+}

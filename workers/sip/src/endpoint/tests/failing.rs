@@ -1,8 +1,8 @@
 //! Flows that fail under transactions.
 
-use super::alone::{Alone, CONTACT, address};
+use super::alone::{Alone, CONTACT, address, request};
 use crate::{
-    endpoint::{Event, ResponseKind},
+    endpoint::{Event, ResponseKind, table::Path},
     flow::{ConnectionId, Flow, LineIndex},
     method::Method,
 };
@@ -79,4 +79,16 @@ fn a_failed_flow_without_transactions_is_nothing() {
     let flow = alone.flow;
     alone.endpoint.handle_flow_failed(alone.now, flow);
     assert!(alone.events().is_empty());
+}
+
+#[test]
+fn an_icmp_error_does_not_walk_over_transactions_that_have_their_answer() {
+    let mut alone = Alone::udp();
+    let (_, options) = alone.request(Method::Options);
+    alone.receive(&request("INFO", 1, "1", ""));
+    let path = Path::from(&alone.flow);
+    assert_eq!(alone.endpoint.table.on_path(path).len(), 1, "only the request that waits");
+    alone.answer(&options, 200, "x", "");
+    assert!(alone.endpoint.table.on_path(path).is_empty());
+    assert_eq!(alone.endpoint.transactions(), 2);
 }
