@@ -4,11 +4,11 @@
 //! [`v1`] is what travels, [`resource`] the way to and from the model, [`mask`] and [`diff`] work on any kind by its
 //! descriptors, [`stored`] is what stands in the store, [`sync`] the discovery protocol on the wire.
 
-pub mod common;
 pub mod descriptor;
 pub mod diff;
 pub mod effective;
 pub mod invalid;
+pub mod kinded;
 pub mod line;
 pub mod mask;
 pub mod proxy_list;
@@ -22,9 +22,9 @@ pub mod user;
 
 mod reader;
 
-pub use common::{Common, Kinded, Output};
 pub use descriptor::FILE_DESCRIPTOR_SET;
 pub use invalid::Invalid;
+pub use kinded::{Common, Kinded, Output};
 
 /// Package `um.v1`: messages, clients and servers, as generated.
 #[allow(

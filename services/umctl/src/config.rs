@@ -201,7 +201,7 @@ pub(crate) struct Simulate {
     /// Its Request-URI, sip:2001@gateway.example.com.
     #[arg(long, value_name = "URI")]
     pub(crate) request_uri: String,
-    /// Line that receives it. Default: the only active line of usage GENERAL.
+    /// Line that receives it. Default: the first active line of usage GENERAL.
     #[arg(long, value_name = "ID")]
     pub(crate) line: Option<String>,
     /// IP address that it comes from. Default: 127.0.0.1.

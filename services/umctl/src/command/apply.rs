@@ -10,7 +10,7 @@ use crate::config::{Apply, Diff, Files, Form};
 use crate::connection::{Connection, request_id};
 use crate::failure::{Failure, explain};
 use crate::manifest::{self, Item, Manifest};
-use crate::{json, output};
+use crate::{duration, json, output};
 
 /// Applies manifests.
 ///
@@ -152,7 +152,8 @@ fn difference(result: &v1::ApplyResult) -> String {
     };
     let mut text = format!("{sign} {}", result.name);
     for field in &result.diff {
-        let change = match (field.before.as_str(), field.after.as_str()) {
+        let (before, after) = (readable(&field.before), readable(&field.after));
+        let change = match (before.as_str(), after.as_str()) {
             ("", after) => format!("+ {}: {after}", field.path),
             (before, "") => format!("- {}: {before}", field.path),
             (before, after) => format!("~ {}: {before} -> {after}", field.path),
@@ -161,6 +162,16 @@ fn difference(result: &v1::ApplyResult) -> String {
         text.push_str(&change);
     }
     text
+}
+
+/// Writes a JSON value as a manifest has it: `"7.500s"`, protobuf's form of a duration, as `7500ms`.
+fn readable(json: &str) -> String {
+    let inner = json.strip_prefix('"').and_then(|rest| rest.strip_suffix("s\""));
+    let seconds = inner.filter(|inner| inner.bytes().all(|b| b.is_ascii_digit() || b == b'.'));
+    match seconds.and_then(|seconds| duration::parse(&format!("{seconds}s")).ok()) {
+        Some(time) => duration::format(time),
+        None => json.to_owned(),
+    }
 }
 
 const fn word(action: Action) -> &'static str {
@@ -242,6 +253,8 @@ mod tests {
         let text = difference(&result(Action::Updated, &fields));
         assert_eq!(text, "~ lines/a\n    + t1: 1\n    - t2: 1\n    ~ t3: 1 -> 2");
         assert_eq!(difference(&result(Action::Unchanged, &[])), "");
+        let durations = difference(&result(Action::Updated, &[("timeout", "\"7.500s\"", "\"8s\"")]));
+        assert_eq!(durations, "~ lines/a\n    ~ timeout: 7500ms -> 8s");
     }
 
     #[test]

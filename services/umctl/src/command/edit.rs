@@ -22,10 +22,11 @@ pub(crate) async fn run(connection: &Connection, arguments: &Edit) -> Result<(),
     let etag = resource.common().map(|common| common.etag().to_owned()).unwrap_or_default();
     let original = manifest::write(&resource)?;
     let mut text = original.clone();
+    let mut last: Option<Failure> = None;
     loop {
         let edited = edit(&arguments.editor, &text)?;
-        if edited == text && text != original {
-            return Err(Failure::Other("left as it was; nothing is changed".to_owned()));
+        if let Some(failure) = last.take().filter(|_| edited == text) {
+            return Err(Failure::Other(format!("left as it was, nothing is changed:\n{failure}")));
         }
         if without_remarks(&edited) == original {
             return output::line(&format!("{} unchanged", resource.name()));
@@ -34,14 +35,14 @@ pub(crate) async fn run(connection: &Connection, arguments: &Edit) -> Result<(),
             Ok(manifest) => replace(connection, resource.name(), &etag, &manifest).await,
             Err(failure) => Err(failure),
         };
-        match answer {
+        let failure = match answer {
             Ok(()) => return output::line(&format!("{} edited", resource.name())),
-            Err(failure @ (Failure::Manifest(_) | Failure::Usage(_))) => text = remarked(&edited, &failure),
-            Err(failure @ Failure::Server(_)) if failure.exit_code() == 1 => {
-                text = remarked(&edited, &failure)
-            }
+            Err(failure @ (Failure::Manifest(_) | Failure::Usage(_))) => failure,
+            Err(failure @ Failure::Server(_)) if failure.exit_code() == 1 => failure,
             Err(failure) => return Err(failure),
-        }
+        };
+        text = remarked(&edited, &failure);
+        last = Some(failure);
     }
 }
 

@@ -76,7 +76,7 @@ fn explained(explanation: &v1::RouteExplanation) -> String {
     }
     if !explanation.targets.is_empty() {
         let rows = explanation.targets.iter().map(target).collect();
-        let headings = ["ORDER", "TARGET", "ADDRESS", "TRANSPORT", "PRIORITY", "WEIGHT", "STATE", "WHY"];
+        let headings = ["ORDER", "TARGET", "ADDRESS", "TRANSPORT", "PRIORITY", "WEIGHT", "CALLS", "STATE"];
         let _ = writeln!(text, "\n{}", table::render(&headings, rows));
     }
     if let Some(headers) = &explanation.headers {
@@ -112,8 +112,8 @@ fn target(target: &v1::route_explanation::Target) -> Vec<String> {
         target.transport().as_str_name().to_owned(),
         target.priority.to_string(),
         target.weight.to_string(),
+        target.calls.to_string(),
         target.why().as_str_name().to_owned(),
-        table::or_none(target.text.clone()),
     ]
 }
 
