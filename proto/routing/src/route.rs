@@ -69,4 +69,7 @@ pub struct Target {
     pub transport: Transport,
     /// The Request-URI of an attempt there.
     pub request_uri: Uri,
+    /// It is DOWN or PROBING while others were UP or SUSPECT when the call was born: to be tried only when every other
+    /// one has failed in this very call, so that none of them is UP any more.
+    pub last_resort: bool,
 }

@@ -1,8 +1,8 @@
 //! The target list of one call: which servers are tried, in which order, and why each stands where it stands.
 //!
 //! Priorities are the failover order, the list's strategy shares load within one. A target in doubt (SUSPECT) comes after
-//! all that are UP; one that is DOWN or PROBING is used only when no other is UP or SUSPECT, as a last resort; a BLOCKED
-//! one never.
+//! all that are UP; one that is DOWN or PROBING is used only when no other is UP or SUSPECT, or when all of those have
+//! failed in this very call, as a last resort; a BLOCKED one never.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -51,7 +51,13 @@ pub(crate) fn target_list(
     }
     let others_alive = candidates.iter().any(Candidate::is_alive);
     explanation.steps.extend(candidates.iter().map(|candidate| sentence(&candidate.explained, others_alive)));
-    let targets = order.iter().map(|index| candidates[*index].target.clone()).collect();
+    let mut targets: Vec<Target> = order.iter().map(|index| candidates[*index].target.clone()).collect();
+    if others_alive && !targets.is_empty() {
+        let down = (0..candidates.len()).filter(|index| candidates[*index].is_down()).collect();
+        let held_back = by_priority(&candidates, down).into_values().flatten();
+        targets
+            .extend(held_back.map(|index| Target { last_resort: true, ..candidates[index].target.clone() }));
+    }
     explanation.targets = candidates.into_iter().map(|candidate| candidate.explained).collect();
     targets
 }
@@ -91,6 +97,10 @@ impl Candidate {
         }
     }
 
+    fn is_down(&self) -> bool {
+        self.in_state(|state| matches!(state, TargetState::Down | TargetState::Probing))
+    }
+
     /// Says whether the target is up or in doubt, which holds back those that are down.
     const fn is_alive(&self) -> bool {
         match self.explained.why {
@@ -110,6 +120,7 @@ fn of_list(query: &TargetQuery<'_>, list: &ProxyList, view: &dyn View) -> Vec<Ca
             port: entry.port,
             transport: entry.transport.or(list.protocol).unwrap_or_else(|| query.line.effective_protocol()),
             request_uri: query.request_uri.clone(),
+            last_resort: false,
         };
         let calls = view.calls(&target.id);
         let why = why(entry, calls, view.state(&target.id));
@@ -133,6 +144,7 @@ fn of_station(query: &TargetQuery<'_>, view: &dyn View) -> Option<Candidate> {
         port: address.port(),
         transport,
         request_uri: query.request_uri.clone(),
+        last_resort: false,
     };
     let (calls, state) = (view.calls(&target.id), view.state(&target.id));
     Some(make(query, target, (1, 100), calls, Why::State(state)))
@@ -211,7 +223,7 @@ fn order(candidates: &[Candidate], query: &TargetQuery<'_>, rotation: &mut Rotat
             // Those that are up have all the calls they may; that is no reason to try a dead one.
             return Vec::new();
         }
-        let down = having(|state| matches!(state, TargetState::Down | TargetState::Probing));
+        let down = (0..candidates.len()).filter(|index| candidates[*index].is_down()).collect();
         return share(candidates, down, query, rotation);
     }
     if up.is_empty() {
@@ -274,7 +286,9 @@ fn sentence(explained: &TargetExplanation, others_alive: bool) -> String {
         }
         Why::Inactive => format!("Target {target} is left out: it is not active ({why})."),
         Why::AtCapacity => format!("Target {target} is left out: it has as many calls as it may ({why})."),
-        Why::State(_) if others_alive => format!("Target {target} is left out: another one is up ({why})."),
+        Why::State(_) if others_alive => {
+            format!("Target {target} is held back: it is tried only if all others fail in this call ({why}).")
+        }
         Why::State(_) => format!("Target {target} is left out ({why})."),
     }
 }

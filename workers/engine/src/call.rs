@@ -90,7 +90,9 @@ enum State {
 impl Call {
     /// Begins a call; the first order is to open the relay.
     pub(crate) fn new(plan: Arc<Plan>) -> Self {
-        let failover = Failover::new(plan.route.targets.len());
+        let targets = &plan.route.targets;
+        let regular = targets.iter().filter(|target| !target.last_resort).count();
+        let failover = Failover::new(targets.len(), regular);
         let acts = VecDeque::from([Act::OpenRelay]);
         Self { plan, state: State::Preparing, failover, attempt: None, last: 0, budget: None, acts }
     }

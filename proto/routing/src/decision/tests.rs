@@ -221,7 +221,7 @@ fn a_route_is_explained_step_by_step() {
         "2001 diverted the call (no-answer): it is for the mailbox of user dana.",
         "Station voicemail is reached from line um-plain to the entries of proxy list um.",
         "Target um/um1 is number 1 to be tried.",
-        "Target um/um2 is left out: another one is up (DOWN).",
+        "Target um/um2 is held back: it is tried only if all others fail in this call (DOWN).",
         "Target um/um3 is number 2 to be tried.",
     ];
     assert_eq!(explanation.steps, expected);

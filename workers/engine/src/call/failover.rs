@@ -16,6 +16,8 @@ use super::words::AttemptId;
 pub(crate) struct Failover {
     /// How many targets there are.
     targets: usize,
+    /// How many of them are not held back as a last resort; those come first.
+    regular: usize,
     /// The target being tried.
     current: usize,
     /// Its addresses that were not tried yet.
@@ -58,8 +60,9 @@ pub(crate) enum Redirected {
 }
 
 impl Failover {
-    pub(crate) fn new(targets: usize) -> Self {
-        Self { targets, current: 0, addresses: VecDeque::new(), trail: None, ends: Vec::new() }
+    /// A call with so many targets, of which the first `regular` are not held back as a last resort.
+    pub(crate) fn new(targets: usize, regular: usize) -> Self {
+        Self { targets, regular, current: 0, addresses: VecDeque::new(), trail: None, ends: Vec::new() }
     }
 
     /// The first target; `None` if there is none.
@@ -112,7 +115,8 @@ impl Failover {
             return Some(Next::Target(self.current, Some(address)));
         }
         self.current += 1;
-        (self.current < self.targets).then_some(Next::Target(self.current, None))
+        let may = self.current < self.regular || (self.current < self.targets && self.all_in_doubt());
+        may.then_some(Next::Target(self.current, None))
     }
 
     /// Says who continues a redirected call: its last attempt, since the CSeq counts on.
@@ -141,7 +145,18 @@ impl Failover {
 
     /// Whether anything can be tried after the present attempt.
     pub(crate) fn has_more(&self) -> bool {
-        self.target_has_more() || self.current + 1 < self.targets
+        // While a target that is not held back is tried, one that is does not count as another one: it is likely dead,
+        // and no reason to give up a slow server early.
+        let until = if self.current < self.regular { self.regular } else { self.targets };
+        self.target_has_more() || self.current + 1 < until
+    }
+
+    /// Whether every attempt failed so that its target is no longer UP: only then may one that is DOWN be used.
+    fn all_in_doubt(&self) -> bool {
+        self.ends.iter().all(|end| match end {
+            AttemptEnd::Local(_) => true,
+            AttemptEnd::Response { status, .. } => *status == 408 || (500..600).contains(status),
+        })
     }
 
     /// What the caller is told when nothing is left, or no time.

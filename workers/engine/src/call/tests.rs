@@ -140,6 +140,7 @@ fn route(targets: u8) -> Route {
         port: None,
         transport: Transport::Udp,
         request_uri: uri("um1.example.com"),
+        last_resort: false,
     };
     Route {
         line_in: Id::new("a"),

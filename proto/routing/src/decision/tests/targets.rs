@@ -12,7 +12,14 @@ fn world(states: &[(&'static str, TargetState)]) -> World {
 
 fn order(site: &Site, world: &World) -> Vec<String> {
     let route = routed(site.decide(&call("6000"), world));
-    tried(&route.targets).into_iter().map(str::to_owned).collect()
+    let regular: Vec<_> = route.targets.iter().filter(|target| !target.last_resort).cloned().collect();
+    tried(&regular).into_iter().map(str::to_owned).collect()
+}
+
+fn held_back(site: &Site, world: &World) -> Vec<String> {
+    let route = routed(site.decide(&call("6000"), world));
+    let held: Vec<_> = route.targets.iter().skip_while(|target| !target.last_resort).cloned().collect();
+    tried(&held).into_iter().map(str::to_owned).collect()
 }
 
 fn why(site: &Site, world: &World) -> Vec<(bool, &'static str, Option<u32>)> {
@@ -40,6 +47,16 @@ fn a_dead_target_is_never_used_while_another_is_up_or_suspect() {
     assert_eq!(order(&site, &world(&[("um1", Down), ("um2", Probing), ("um3", Suspect)])), ["um3"]);
     let why = why(&site, &world(&[("um1", Down), ("um2", Probing)]));
     assert_eq!(why, [(false, "DOWN", None), (false, "PROBING", None), (true, "UP", Some(1))]);
+}
+
+#[test]
+fn a_dead_target_is_held_back_behind_all_others_as_a_last_resort() {
+    let site = Site::new();
+    let all = world(&[("um1", TargetState::Down), ("um2", TargetState::Suspect)]);
+    assert_eq!(order(&site, &all), ["um3", "um2"]);
+    assert_eq!(held_back(&site, &all), ["um1"]);
+    let blocked = TargetState::Blocked { remaining: Duration::from_secs(3) };
+    assert!(held_back(&site, &world(&[("um1", blocked)])).is_empty());
 }
 
 #[test]

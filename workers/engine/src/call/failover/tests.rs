@@ -37,7 +37,7 @@ fn hop(next: Option<Next>) -> (u16, String, Option<SocketAddr>) {
 
 #[test]
 fn targets_come_in_order_and_then_nothing() {
-    let mut failover = Failover::new(2);
+    let mut failover = Failover::new(2, 2);
     assert_eq!(failover.first(), Some(Next::Target(0, None)));
     assert!(failover.has_more() && !failover.target_has_more());
     assert_eq!(failover.advance(), Some(Next::Target(1, None)));
@@ -47,7 +47,7 @@ fn targets_come_in_order_and_then_nothing() {
 
 #[test]
 fn every_address_of_a_name_comes_before_the_next_target() {
-    let mut failover = Failover::new(2);
+    let mut failover = Failover::new(2, 2);
     failover.remember(&[address(1), address(2), address(3)]);
     assert_eq!(failover.advance(), Some(Next::Target(0, Some(address(2)))));
     assert_eq!(failover.advance(), Some(Next::Target(0, Some(address(3)))));
@@ -56,7 +56,7 @@ fn every_address_of_a_name_comes_before_the_next_target() {
 
 #[test]
 fn contacts_come_before_the_next_target_and_continue_the_last_attempt() {
-    let mut failover = Failover::new(2);
+    let mut failover = Failover::new(2, 2);
     assert_eq!(redirect(&mut failover, 0, &["a", "b"]), Redirected::Follow);
     assert_eq!(hop(failover.advance()), (0, "a".into(), None));
     failover.continued_by(AttemptId(1));
@@ -68,7 +68,7 @@ fn contacts_come_before_the_next_target_and_continue_the_last_attempt() {
 
 #[test]
 fn contacts_of_a_contact_come_before_its_siblings() {
-    let mut failover = Failover::new(1);
+    let mut failover = Failover::new(1, 1);
     redirect(&mut failover, 0, &["a", "b"]);
     hop(failover.advance());
     redirect(&mut failover, 1, &["c"]);
@@ -79,7 +79,7 @@ fn contacts_of_a_contact_come_before_its_siblings() {
 
 #[test]
 fn a_uri_seen_before_is_a_loop() {
-    let mut failover = Failover::new(1);
+    let mut failover = Failover::new(1, 1);
     assert_eq!(redirect(&mut failover, 0, &["um1"]), Redirected::Nowhere);
     assert_eq!(redirect(&mut failover, 0, &["a"]), Redirected::Follow);
     failover.advance();
@@ -89,7 +89,7 @@ fn a_uri_seen_before_is_a_loop() {
 
 #[test]
 fn the_sixth_redirection_has_failed() {
-    let mut failover = Failover::new(1);
+    let mut failover = Failover::new(1, 1);
     for index in 0..5 {
         assert_eq!(redirect(&mut failover, index, &[&format!("h{index}")]), Redirected::Follow);
         assert!(failover.advance().is_some());
@@ -100,7 +100,7 @@ fn the_sixth_redirection_has_failed() {
 
 #[test]
 fn a_fresh_attempt_forgets_the_redirections_of_the_one_before() {
-    let mut failover = Failover::new(2);
+    let mut failover = Failover::new(2, 2);
     redirect(&mut failover, 0, &["a"]);
     failover.advance();
     assert_eq!(failover.advance(), Some(Next::Target(1, None)));
@@ -109,9 +109,25 @@ fn a_fresh_attempt_forgets_the_redirections_of_the_one_before() {
 
 #[test]
 fn only_server_faults_are_told_as_503_with_retry_after() {
-    let mut failover = Failover::new(2);
+    let mut failover = Failover::new(2, 2);
     failover.note(AttemptEnd::Response { status: 500, retry_after: None });
     failover.note(AttemptEnd::Local(LocalFailure::Silence));
     let told = failover.exhausted();
     assert_eq!((told.status, told.retry_after), (503, Some(10)));
+}
+
+#[test]
+fn one_that_is_down_is_tried_only_after_all_others_failed_in_this_call() {
+    let mut failover = Failover::new(2, 1);
+    assert!(!failover.has_more());
+    failover.note(AttemptEnd::Local(LocalFailure::Refused));
+    assert_eq!(failover.advance(), Some(Next::Target(1, None)));
+    assert_eq!(failover.advance(), None);
+}
+
+#[test]
+fn one_that_is_down_is_not_tried_while_another_is_up() {
+    let mut failover = Failover::new(2, 1);
+    failover.note(AttemptEnd::Response { status: 480, retry_after: None });
+    assert_eq!(failover.advance(), None);
 }
