@@ -130,7 +130,7 @@ impl NameAddrSpans {
         if uri.is_empty() {
             return Err(Fault::Empty);
         }
-        if uri.iter().any(|byte| scan::is_lws(*byte) || *byte == b'<') {
+        if scan::ends_uri(uri) {
             return Err(Fault::Syntax);
         }
         Ok(Self {

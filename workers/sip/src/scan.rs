@@ -19,6 +19,14 @@ pub(crate) fn is_token(byte: u8) -> bool {
     TOKEN.get(usize::from(byte)).copied().unwrap_or(false)
 }
 
+/// Tells whether a character is among these that no URI holds: blanks, control characters, quotes, brackets.
+/// All are looked at, because that takes a processor less time than stopping at the first.
+#[inline]
+pub(crate) fn ends_uri(bytes: &[u8]) -> bool {
+    let ends = |byte: u8| (byte <= b' ') | (byte == b'"') | (byte == b'<') | (byte == b'>') | (byte == 0x7f);
+    bytes.iter().fold(false, |found, byte| found | ends(*byte))
+}
+
 const TOKEN: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0usize;

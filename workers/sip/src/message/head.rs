@@ -95,68 +95,16 @@ impl Head {
     /// Indexes the header lines from offset `at` on. It goes to the end whatever it meets, because a faulty
     /// message is answered by what its other lines say; the first fault is returned beside the index.
     pub(crate) fn index(bytes: Bytes, at: usize, limits: &Limits) -> (Self, Option<Cause>) {
-        let mut head = Self {
-            bytes,
+        let mut index = Index {
+            text: &bytes,
             lines: Vec::with_capacity(TYPICAL_LINES),
             first: [NO_LINE; HeaderName::KNOWN.len()],
             repeated: None,
-            body_at: 0,
             bare_line_feed: false,
         };
-        let mut first_fault = None;
-        let mut at = at;
-        loop {
-            let Some(end) = header_end(&head.bytes, at) else {
-                first_fault = first_fault.or(Some(Cause::Unended));
-                head.body_at = head.bytes.len();
-                break;
-            };
-            head.bare_line_feed |= end.bare_line_feed;
-            if end.content == at {
-                head.body_at = end.next;
-                break;
-            }
-            if let Err(fault) = head.index_line(at, end, limits) {
-                first_fault = first_fault.or(Some(fault));
-                if fault == Cause::TooManyHeaders {
-                    head.body_at = head.bytes.len();
-                    break;
-                }
-            }
-            at = end.next;
-        }
-        (head, first_fault)
-    }
-
-    fn index_line(&mut self, at: usize, end: LineEnd, limits: &Limits) -> Result<(), Cause> {
-        if end.content - at > limits.header_line_bytes {
-            return Err(Cause::HeaderLineTooLong);
-        }
-        if self.lines.len() >= limits.headers {
-            return Err(Cause::TooManyHeaders);
-        }
-        let line = self.bytes.get(at..end.content).unwrap_or_default();
-        let (name_text, value) = split_header(line).ok_or(Cause::HeaderLine)?;
-        let name = HeaderName::from_bytes(name_text);
-        if end.stray_return || (name.is_none() && !name_text.iter().copied().all(scan::is_token)) {
-            return Err(Cause::HeaderLine);
-        }
-        if let Some(known) = name
-            && let Some(first) = self.first.get_mut(known as usize)
-        {
-            if *first == NO_LINE {
-                *first = u16::try_from(self.lines.len()).unwrap_or(NO_LINE);
-            } else if known.is_single() && self.repeated.is_none() {
-                self.repeated = name;
-            }
-        }
-        self.lines.push(LineIndexed {
-            name,
-            name_text: Span::within(&self.bytes, name_text),
-            value: Span::within(&self.bytes, value),
-            raw: Span::new(at, end.next),
-        });
-        Ok(())
+        let (body_at, fault) = index.read(at, limits);
+        let Index { lines, first, repeated, bare_line_feed, .. } = index;
+        (Self { lines, first, repeated, body_at, bare_line_feed, bytes }, fault)
     }
 
     /// The first line with this name.
@@ -169,6 +117,76 @@ impl Head {
     #[inline]
     pub(crate) fn first_value(&self, name: HeaderName) -> Option<&[u8]> {
         self.first(name).map(|line| line.value.of(&self.bytes))
+    }
+}
+
+/// An index under construction.
+struct Index<'a> {
+    text: &'a [u8],
+    lines: Vec<LineIndexed>,
+    first: [u16; HeaderName::KNOWN.len()],
+    repeated: Option<HeaderName>,
+    bare_line_feed: bool,
+}
+
+impl Index<'_> {
+    /// Reads lines up to the blank one; returns where the body begins.
+    fn read(&mut self, mut at: usize, limits: &Limits) -> (usize, Option<Cause>) {
+        let mut first_fault = None;
+        loop {
+            let Some(end) = header_end(self.text, at) else {
+                return (self.text.len(), first_fault.or(Some(Cause::Unended)));
+            };
+            self.bare_line_feed |= end.bare_line_feed;
+            if end.content == at {
+                return (end.next, first_fault);
+            }
+            if let Err(fault) = self.read_line(at, end, limits) {
+                first_fault = first_fault.or(Some(fault));
+                if fault == Cause::TooManyHeaders {
+                    return (self.text.len(), first_fault);
+                }
+            }
+            at = end.next;
+        }
+    }
+
+    fn read_line(&mut self, at: usize, end: LineEnd, limits: &Limits) -> Result<(), Cause> {
+        if end.content - at > limits.header_line_bytes {
+            return Err(Cause::HeaderLineTooLong);
+        }
+        if self.lines.len() >= limits.headers {
+            return Err(Cause::TooManyHeaders);
+        }
+        let line = self.text.get(at..end.content).unwrap_or_default();
+        let colon = line.iter().position(|byte| *byte == b':').ok_or(Cause::HeaderLine)?;
+        let name_text = scan::trim_end(line.get(..colon).unwrap_or_default());
+        let name = HeaderName::from_bytes(name_text);
+        if end.stray_return || (name.is_none() && scan::token_text(name_text).is_none()) {
+            return Err(Cause::HeaderLine);
+        }
+        if let Some(name) = name {
+            self.note(name);
+        }
+        let behind = scan::trim_start(line.get(colon + 1..).unwrap_or_default());
+        let value_at = end.content - behind.len();
+        self.lines.push(LineIndexed {
+            name,
+            name_text: Span::new(at, at + name_text.len()),
+            value: Span::new(value_at, value_at + scan::trim_end(behind).len()),
+            raw: Span::new(at, end.next),
+        });
+        Ok(())
+    }
+
+    /// Notes where the next line's name stands first, and whether it may not stand again.
+    fn note(&mut self, name: HeaderName) {
+        let Some(first) = self.first.get_mut(name as usize) else { return };
+        if *first == NO_LINE {
+            *first = u16::try_from(self.lines.len()).unwrap_or(NO_LINE);
+        } else if name.is_single() && self.repeated.is_none() {
+            self.repeated = Some(name);
+        }
     }
 }
 

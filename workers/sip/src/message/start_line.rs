@@ -34,7 +34,7 @@ impl StartLine {
         let (method, rest) = scan::split_once(line, b' ').ok_or(Cause::StartLine)?;
         let (uri, version) = scan::split_once(rest, b' ').ok_or(Cause::StartLine)?;
         let method = Method::from_bytes(method).ok_or(Cause::StartLine)?;
-        if uri.is_empty() || uri.iter().any(|byte| matches!(byte, b'\t' | b'\r' | b'<' | b'>' | b'"')) {
+        if uri.is_empty() || scan::ends_uri(uri) {
             return Err(Cause::StartLine);
         }
         check_version(version)?;

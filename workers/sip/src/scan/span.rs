@@ -14,10 +14,11 @@ impl Span {
     /// every buffer is held to [`crate::Limits`] first.
     #[inline]
     pub(crate) fn new(start: usize, end: usize) -> Self {
-        match (u32::try_from(start), u32::try_from(end)) {
-            (Ok(start), Ok(end)) if start <= end => Self { start, end },
-            _ => Self::default(),
+        if start > end || end > u32::MAX as usize {
+            return Self::default();
         }
+        #[cfg_attr(not(test), expect(clippy::cast_possible_truncation, reason = "both are in range, see above"))]
+        Self { start: start as u32, end: end as u32 }
     }
 
     /// The span of `part` within `whole`; empty if it is, or does not lie inside.

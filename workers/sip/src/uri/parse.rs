@@ -7,7 +7,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Uri, Fault> {
     if bytes.is_empty() {
         return Err(Fault::Empty);
     }
-    if bytes.iter().any(|byte| *byte <= b' ' || matches!(byte, b'"' | b'<' | b'>' | 0x7f)) {
+    if scan::ends_uri(bytes) {
         return Err(Fault::Syntax);
     }
     let text = std::str::from_utf8(bytes).map_err(|_| Fault::Encoding)?;
