@@ -228,7 +228,9 @@ mod tests {
 
     #[test]
     fn unknown_names_are_not_guessed() {
-        for name in [&b"Max\rForwards"[..], b"Call\rID", b"", b"z", b"Vi", b"Viaa", b"X-Custom", b"Fr\xc3\xb6m"] {
+        for name in
+            [&b"Max\rForwards"[..], b"Call\rID", b"", b"z", b"Vi", b"Viaa", b"X-Custom", b"Fr\xc3\xb6m"]
+        {
             assert_eq!(HeaderName::from_bytes(name), None);
         }
     }

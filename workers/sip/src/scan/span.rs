@@ -17,7 +17,10 @@ impl Span {
         if start > end || end > u32::MAX as usize {
             return Self::default();
         }
-        #[cfg_attr(not(test), expect(clippy::cast_possible_truncation, reason = "both are in range, see above"))]
+        #[cfg_attr(
+            not(test),
+            expect(clippy::cast_possible_truncation, reason = "both are in range, see above")
+        )]
         Self { start: start as u32, end: end as u32 }
     }
 
