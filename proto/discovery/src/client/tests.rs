@@ -215,6 +215,18 @@ fn finishes_applying_across_a_lost_stream_but_answers_no_other_stream() {
 }
 
 #[test]
+fn an_answer_that_was_not_sent_in_time_is_dropped_with_its_stream() {
+    let now = start();
+    let mut session = connected(now, None);
+    session.handle_message(now, snapshot(1, "s", 5, &[("a", 1)]));
+    drain(&mut session);
+    session.handle_applied(now, vec![]);
+    session.handle_disconnected(now);
+    let outputs = drain(&mut session);
+    assert!(matches!(outputs[..], [Output::Persist(_)]), "{outputs:?}");
+}
+
+#[test]
 fn messages_out_of_order_are_violations() {
     let now = start();
     let part = |nonce, chunk, last| {
