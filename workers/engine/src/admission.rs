@@ -5,7 +5,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use um_media::Leg;
 use um_routing::TargetId;
 use um_topology::Id;
 
@@ -79,16 +78,37 @@ pub(crate) struct Admission {
 /// What changed since the last gossip.
 #[derive(Debug, Default)]
 struct News {
-    lines: BTreeSet<(Id, Leg)>,
+    lines: BTreeSet<Id>,
     targets: BTreeSet<TargetId>,
     due: Option<Instant>,
 }
 
 #[derive(Debug, Default)]
 struct LineLoad {
-    inbound: Load,
-    outbound: Load,
+    ours: LineCount,
+    /// By shard; those without calls are left out.
+    others: BTreeMap<u16, LineCount>,
     bucket: Option<Bucket>,
+}
+
+/// How many calls a line has. One that comes in and goes out on it is one call, with a leg in each direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LineCount {
+    /// Calls with a leg on the line.
+    pub calls: u32,
+    /// Those that came in on it.
+    pub inbound: u32,
+    /// Those that went out on it.
+    pub outbound: u32,
+}
+
+/// Whether the call that asks to go out on a line came in on it too, so that it counts already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SameLine {
+    /// It did.
+    Yes,
+    /// It came in on another one.
+    No,
 }
 
 #[derive(Debug, Default)]
@@ -138,9 +158,9 @@ impl Admission {
         }
         let shards = u64::from(self.shards.max(1));
         let load = self.lines.entry(line.clone()).or_default();
-        let (inbound, outbound) = (load.inbound.total(), load.outbound.total());
+        let count = load.total();
         let full = |limit: Option<u32>, count: u32| limit.is_some_and(|limit| count >= limit);
-        if full(limits.calls, inbound.saturating_add(outbound)) || full(limits.calls_in, inbound) {
+        if full(limits.calls, count.calls) || full(limits.calls_in, count.inbound) {
             return Err(Refusal::LineFull);
         }
         if let Some(rate) = limits.rate
@@ -148,38 +168,48 @@ impl Admission {
         {
             return Err(Refusal::LineRate);
         }
+        load.ours.calls += 1;
+        load.ours.inbound += 1;
         self.calls += 1;
-        self.begin_line(now, line, Leg::Inbound);
+        self.note_line(now, line);
         Ok(())
     }
 
-    /// Whether the line may not send another call out.
-    pub(crate) fn is_full_outbound(&self, line: &Id, limits: &LineLimits) -> bool {
-        let load = self.lines.get(line);
-        let inbound = load.map_or(0, |load| load.inbound.total());
-        let outbound = load.map_or(0, |load| load.outbound.total());
-        limits.calls.is_some_and(|limit| inbound.saturating_add(outbound) >= limit)
-            || limits.calls_out.is_some_and(|limit| outbound >= limit)
+    /// Whether the line may not send this call out.
+    pub(crate) fn is_full_outbound(&self, line: &Id, limits: &LineLimits, same: SameLine) -> bool {
+        let count = self.lines.get(line).map_or_else(LineCount::default, LineLoad::total);
+        let calls = match same {
+            SameLine::Yes => count.calls.saturating_sub(1),
+            SameLine::No => count.calls,
+        };
+        limits.calls.is_some_and(|limit| calls >= limit)
+            || limits.calls_out.is_some_and(|limit| count.outbound >= limit)
     }
 
     /// Ends what [`Admission::admit`] let in.
     pub(crate) fn leave(&mut self, now: Instant, line: &Id) {
         self.calls = self.calls.saturating_sub(1);
-        self.end_line(now, line, Leg::Inbound);
-    }
-
-    pub(crate) fn begin_line(&mut self, now: Instant, line: &Id, leg: Leg) {
-        let load = self.lines.entry(line.clone()).or_default().of(leg);
-        load.ours = load.ours.saturating_add(1);
-        self.note_line(now, line, leg);
-    }
-
-    pub(crate) fn end_line(&mut self, now: Instant, line: &Id, leg: Leg) {
         if let Some(load) = self.lines.get_mut(line) {
-            let load = load.of(leg);
-            load.ours = load.ours.saturating_sub(1);
-            self.note_line(now, line, leg);
+            load.ours.calls = load.ours.calls.saturating_sub(1);
+            load.ours.inbound = load.ours.inbound.saturating_sub(1);
         }
+        self.note_line(now, line);
+    }
+
+    /// Counts a call that goes out on a line.
+    pub(crate) fn begin_outbound(&mut self, now: Instant, line: &Id, same: SameLine) {
+        let ours = &mut self.lines.entry(line.clone()).or_default().ours;
+        ours.outbound += 1;
+        ours.calls += u32::from(same == SameLine::No);
+        self.note_line(now, line);
+    }
+
+    pub(crate) fn end_outbound(&mut self, now: Instant, line: &Id, same: SameLine) {
+        if let Some(load) = self.lines.get_mut(line) {
+            load.ours.outbound = load.ours.outbound.saturating_sub(1);
+            load.ours.calls = load.ours.calls.saturating_sub(u32::from(same == SameLine::No));
+        }
+        self.note_line(now, line);
     }
 
     pub(crate) fn begin_target(&mut self, now: Instant, target: &TargetId) {
@@ -204,11 +234,11 @@ impl Admission {
 
     /// Forgets the counts of lines that nobody has calls on and no topology names.
     pub(crate) fn retain_lines(&mut self, wanted: impl Fn(&Id) -> bool) {
-        self.lines.retain(|id, load| wanted(id) || load.inbound.total() > 0 || load.outbound.total() > 0);
+        self.lines.retain(|id, load| wanted(id) || load.total().calls > 0);
     }
 
     /// Takes over another shard's counts.
-    pub(crate) fn hear(&mut self, from: u16, targets: Vec<(TargetId, u32)>, lines: Vec<(Id, Leg, u32)>) {
+    pub(crate) fn hear(&mut self, from: u16, targets: Vec<(TargetId, u32)>, lines: Vec<(Id, LineCount)>) {
         for (target, count) in targets {
             let load = self.targets.entry(target.clone()).or_default();
             load.set(from, count);
@@ -216,8 +246,13 @@ impl Admission {
                 self.targets.remove(&target);
             }
         }
-        for (line, leg, count) in lines {
-            self.lines.entry(line).or_default().of(leg).set(from, count);
+        for (line, count) in lines {
+            let others = &mut self.lines.entry(line).or_default().others;
+            if count == LineCount::default() {
+                others.remove(&from);
+            } else {
+                others.insert(from, count);
+            }
         }
     }
 
@@ -232,9 +267,9 @@ impl Admission {
             return None;
         }
         let news = std::mem::take(&mut self.news);
-        let lines = news.lines.into_iter().map(|(id, leg)| {
-            let ours = self.lines.get_mut(&id).map_or(0, |load| load.of(leg).ours);
-            (id, leg, ours)
+        let lines = news.lines.into_iter().map(|id| {
+            let ours = self.lines.get(&id).map_or_else(LineCount::default, |load| load.ours);
+            (id, ours)
         });
         let lines = lines.collect();
         let targets = news.targets.into_iter().map(|id| {
@@ -244,9 +279,9 @@ impl Admission {
         Some(Gossip::Load { shard: self.shard, targets: targets.collect(), lines })
     }
 
-    fn note_line(&mut self, now: Instant, line: &Id, leg: Leg) {
+    fn note_line(&mut self, now: Instant, line: &Id) {
         if self.shards > 1 {
-            self.news.lines.insert((line.clone(), leg));
+            self.news.lines.insert(line.clone());
             self.news.due.get_or_insert(now + GOSSIP_INTERVAL);
         }
     }
@@ -260,11 +295,12 @@ impl Admission {
 }
 
 impl LineLoad {
-    fn of(&mut self, leg: Leg) -> &mut Load {
-        match leg {
-            Leg::Inbound => &mut self.inbound,
-            Leg::Outbound => &mut self.outbound,
-        }
+    fn total(&self) -> LineCount {
+        self.others.values().fold(self.ours, |sum, other| LineCount {
+            calls: sum.calls.saturating_add(other.calls),
+            inbound: sum.inbound.saturating_add(other.inbound),
+            outbound: sum.outbound.saturating_add(other.outbound),
+        })
     }
 }
 

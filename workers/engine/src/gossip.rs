@@ -3,10 +3,10 @@
 
 use std::time::Instant;
 
-use um_media::Leg;
 use um_routing::TargetId;
 use um_topology::Id;
 
+use crate::admission::LineCount;
 use crate::health::Evidence;
 
 /// One message to all other shards.
@@ -27,7 +27,7 @@ pub enum Gossip {
         shard: u16,
         /// Calls towards a target.
         targets: Vec<(TargetId, u32)>,
-        /// Calls of a line, per direction (`Inbound`: calls that came in on it).
-        lines: Vec<(Id, Leg, u32)>,
+        /// Calls of a line.
+        lines: Vec<(Id, LineCount)>,
     },
 }

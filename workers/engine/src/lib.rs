@@ -29,7 +29,7 @@ mod locate;
 mod observation;
 mod output;
 
-pub use admission::Refusal;
+pub use admission::{LineCount, Refusal};
 pub use call::words::Reason;
 pub use configuration::{Advertised, BoundLine, Configuration, EngineConfig, EngineLimits, LinePhase};
 pub use engine::{Engine, TargetReport, Usage};

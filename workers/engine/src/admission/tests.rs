@@ -42,11 +42,24 @@ fn a_line_is_full_at_its_limit_and_free_again_when_a_call_leaves() {
 fn each_direction_has_its_own_limit() {
     let mut admission = Admission::new(0, 1, 10);
     let limits = LineLimits { calls_in: Some(1), calls_out: Some(1), ..LineLimits::default() };
-    assert!(!admission.is_full_outbound(&id("a"), &limits));
-    admission.begin_line(start(), &id("a"), Leg::Outbound);
-    assert!(admission.is_full_outbound(&id("a"), &limits));
+    assert!(!admission.is_full_outbound(&id("a"), &limits, SameLine::No));
+    admission.begin_outbound(start(), &id("a"), SameLine::No);
+    assert!(admission.is_full_outbound(&id("a"), &limits, SameLine::No));
     assert_eq!(admission.admit(start(), &id("a"), &limits), Ok(()));
     assert_eq!(admission.admit(start(), &id("a"), &limits), Err(Refusal::LineFull));
+}
+
+#[test]
+fn a_call_with_both_legs_on_a_line_is_one_call() {
+    let mut admission = Admission::new(0, 1, 10);
+    let limits = LineLimits { calls: Some(1), ..LineLimits::default() };
+    admission.admit(start(), &id("a"), &limits).unwrap();
+    assert!(!admission.is_full_outbound(&id("a"), &limits, SameLine::Yes));
+    admission.begin_outbound(start(), &id("a"), SameLine::Yes);
+    assert_eq!(admission.admit(start(), &id("a"), &limits), Err(Refusal::LineFull));
+    admission.end_outbound(start(), &id("a"), SameLine::Yes);
+    admission.leave(start(), &id("a"));
+    assert_eq!(admission.admit(start(), &id("a"), &limits), Ok(()));
 }
 
 #[test]

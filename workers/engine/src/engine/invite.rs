@@ -12,7 +12,7 @@ use um_sip::{Flow, HeaderName, Message, Method};
 use super::Engine;
 use super::apply::is_draining;
 use super::session::{Inbound, Session, Story};
-use super::view::{Moment, limits};
+use super::view::{Moment, limits, same_line};
 use crate::admission::Refusal;
 use crate::call::Plan;
 use crate::configuration::BoundLine;
@@ -101,6 +101,7 @@ impl Engine {
             health: &self.health,
             admission: &self.admission,
             locator: &self.locator,
+            line_in: &line.id,
         };
         let decision = decide(&self.configuration.topology, &facts, &view, &mut self.rotation);
         let route = match decision.outcome {
@@ -152,7 +153,7 @@ impl Engine {
         };
         let session = Session::new(Arc::clone(&self.configuration), plan, inbound, story);
         self.lines.begin(&session.lines());
-        self.admission.begin_line(now, &line_out, um_media::Leg::Outbound);
+        self.admission.begin_outbound(now, &line_out, same_line(&line.id, &line_out));
         let serial = self.sessions.insert(session);
         self.observe(Observation::CallStarted {
             call: self.call_key(serial),

@@ -6,6 +6,7 @@ use um_routing::TargetId;
 use um_topology::Transport;
 
 use super::Engine;
+use super::view::same_line;
 use super::way::User;
 use crate::call::words::{AttemptId, Ending, Finish, Reach, Reason};
 use crate::observation::{CallRecord, Observation, Outcome};
@@ -93,7 +94,7 @@ impl Engine {
         let route = &session.plan.route;
         self.lines.end(now, &session.lines());
         self.admission.leave(now, &route.line_in);
-        self.admission.end_line(now, &route.line_out, um_media::Leg::Outbound);
+        self.admission.end_outbound(now, &route.line_out, same_line(&route.line_in, &route.line_out));
         if let Some(target) = session.story.last_target.and_then(|index| route.targets.get(index)) {
             self.admission.end_target(now, &target.id);
         }

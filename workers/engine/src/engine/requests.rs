@@ -6,8 +6,10 @@ use std::time::Instant;
 use um_media::Leg;
 use um_sip::endpoint::{DialogId, Reply, ServerTransaction};
 use um_sip::{Flow, HeaderName, Message, Method};
+use um_topology::Usage;
 
 use super::Engine;
+use super::probes::probed_targets;
 use crate::call::words::Event;
 use crate::leg::{ALLOW, Body, SDP, description, reply, reply_later};
 use crate::observation::Observation;
@@ -21,6 +23,9 @@ impl Engine {
         flow: Flow,
         request: &Message,
     ) {
+        if dialog.is_none() && *request.method() != Method::Invite && !self.admits(flow) {
+            return self.respond(now, transaction, &reply(403));
+        }
         match (request.method(), dialog) {
             (Method::Invite, None) => return self.on_invite(now, transaction, flow, request),
             (Method::Invite, Some(dialog)) => self.on_reinvite(now, transaction, dialog, request),
@@ -45,6 +50,27 @@ impl Engine {
         }
         if let Some(line) = self.configuration.bound(flow.line).map(|line| line.id.clone()) {
             self.observe(Observation::Served { line, method: request.method().clone() });
+        }
+    }
+
+    /// Whether a source may send requests outside of a dialog; for a new INVITE routing decides that.
+    fn admits(&self, flow: Flow) -> bool {
+        let configuration = &self.configuration;
+        let bound = configuration.bound(flow.line);
+        let Some(line) = bound.and_then(|bound| configuration.topology.line(&bound.id)) else { return true };
+        let source = flow.remote.ip();
+        if line.access.denies(source) {
+            return false;
+        }
+        match (line.access.allow.is_empty(), line.effective_usage()) {
+            (false, _) => line.access.allows(source),
+            (true, Usage::General) => true,
+            (true, Usage::Um) => probed_targets(&configuration.topology).values().any(|probed| {
+                probed.place.host.ip().map_or_else(
+                    || self.locator.known(&probed.place.host.key()).contains(&source),
+                    |host| host == source,
+                )
+            }),
         }
     }
 

@@ -19,6 +19,7 @@ use crate::observation::CallRecord;
 use crate::output::QueryId;
 
 mod calls;
+mod chance;
 mod configuring;
 mod connections;
 mod failing;

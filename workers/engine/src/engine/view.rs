@@ -7,7 +7,7 @@ use um_routing::{TargetId, TargetState, View};
 use um_topology::{Host, Id, Limits};
 
 use super::way::User;
-use crate::admission::{Admission, LineLimits};
+use crate::admission::{Admission, LineLimits, SameLine};
 use crate::configuration::Configuration;
 use crate::health::{Circuit, Health};
 use crate::locate::Locator;
@@ -20,6 +20,8 @@ pub(super) struct Moment<'a> {
     pub(super) health: &'a Health,
     pub(super) admission: &'a Admission,
     pub(super) locator: &'a Locator<User>,
+    /// The line that the call came in on; it counts there already.
+    pub(super) line_in: &'a Id,
 }
 
 impl View for Moment<'_> {
@@ -46,13 +48,19 @@ impl View for Moment<'_> {
 
     fn line_full(&self, line: &Id) -> bool {
         let limits = self.configuration.topology.line(line).map(|line| limits(&line.limits));
-        limits.is_some_and(|limits| self.admission.is_full_outbound(line, &limits))
+        let same = same_line(self.line_in, line);
+        limits.is_some_and(|limits| self.admission.is_full_outbound(line, &limits, same))
     }
 
     fn advertised(&self, line: &Id) -> Option<Host> {
         let bound = self.configuration.lines.iter().find(|bound| bound.id == *line)?;
         bound.advertised.host.parse().ok()
     }
+}
+
+/// Whether both legs of a call are on one line.
+pub(super) fn same_line(line_in: &Id, line_out: &Id) -> SameLine {
+    if line_in == line_out { SameLine::Yes } else { SameLine::No }
 }
 
 /// The limits of a line, as admission reads them.

@@ -36,6 +36,27 @@ fn a_source_that_is_not_admitted_is_403() {
 }
 
 #[test]
+fn options_of_a_source_that_is_not_admitted_is_403_too() {
+    let only_um = |parts: &mut Parts| parts.line.usage = Some(um_topology::Usage::Um);
+    let mut rig = Rig::with(1, &topology(1, only_um));
+    let caller = Caller::new("a");
+    rig.receive(caller.flow, caller.start("OPTIONS", 1, "z9hG4bKo", None) + &content(""));
+    assert_eq!(status(&rig.next()), 403);
+    let mut server = Caller::new("b");
+    server.flow.remote = address(11, 5060);
+    rig.receive(server.flow, server.start("OPTIONS", 1, "z9hG4bKo", None) + &content(""));
+    assert_eq!(status(&rig.next()), 200);
+}
+
+#[test]
+fn a_line_may_carry_as_many_calls_as_its_limit_says_with_both_legs_on_it() {
+    let mut rig = Rig::with(1, &topology(1, |parts| parts.line.limits.max_calls = Some(2)));
+    rig.call(&Caller::new("a"));
+    rig.call(&Caller::new("b"));
+    assert_eq!(status(&told(&mut rig, &Caller::new("c"))), 503);
+}
+
+#[test]
 fn a_diverting_party_without_mailbox_is_404() {
     let mut rig = Rig::new();
     let caller = Caller::new("a").with("Diversion: <sip:7777@pbx.example.com>;reason=no-answer");
