@@ -1,0 +1,6 @@
+//! Agent calls agent over a virtual link.
+
+mod behaviours;
+mod calls;
+mod link;
+mod refusals;
