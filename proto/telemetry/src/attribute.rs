@@ -51,15 +51,6 @@ attribute! {
     }
 }
 attribute! {
-    /// Request or response.
-    MessageKind {
-        /// A request.
-        Request = "request",
-        /// A response.
-        Response = "response",
-    }
-}
-attribute! {
     /// Transport of a leg, by its OpenTelemetry name.
     Transport {
         /// Datagrams.

@@ -63,7 +63,7 @@ catalogue! {
     /// Control: from commit until the last connected worker acknowledged.
     CONFIG_CONVERGENCE = "um.config.convergence.duration", Shape::Histogram(REQUEST_TIMES), "s", [],
         "Time from commit to the last worker's acknowledgement";
-    /// Both: resources that a worker refused.
+    /// Control: resources that a worker refused.
     CONFIG_NACKS = "um.config.nacks", Shape::Counter, "{resource}", ["kind", "reason"],
         "Resources that a worker refused";
     /// Control: one request to the store.
@@ -81,17 +81,11 @@ catalogue! {
     /// Control: size of the store's data.
     STORE_SIZE = "um.store.db.size", Shape::Gauge, "By", ["backend"], "Size of the store's data";
 
-    /// Worker: server transactions, request to final response.
-    SIP_SERVER_DURATION = "sip.server.request.duration", Shape::Histogram(SIP_TIMES), "s",
-        ["sip.method", "sip.status_code", "um.line", "network.transport"], "Requests received, until our final response";
-    /// Worker: client transactions, request to final response.
-    SIP_CLIENT_DURATION = "sip.client.request.duration", Shape::Histogram(SIP_TIMES), "s",
-        ["sip.method", "sip.status_code", "um.line", "network.transport"], "Requests sent, until the final response";
     /// Worker: messages through the sockets.
-    SIP_MESSAGES = "sip.messages", Shape::Counter, "{message}", ["sip.method", "direction", "kind"],
+    SIP_MESSAGES = "sip.messages", Shape::Counter, "{message}", ["direction", "network.transport"],
         "SIP messages received and sent";
     /// Worker: messages sent or absorbed again.
-    SIP_RETRANSMISSIONS = "sip.retransmissions", Shape::Counter, "{message}", ["sip.method", "direction"],
+    SIP_RETRANSMISSIONS = "sip.retransmissions", Shape::Counter, "{message}", ["direction"],
         "SIP messages sent again or received again";
     /// Worker: what could not be read.
     SIP_PARSE_ERRORS = "sip.parse.errors", Shape::Counter, "{message}", ["reason"], "Input that is not SIP";
@@ -100,20 +94,15 @@ catalogue! {
 
     /// Worker: calls by state.
     CALLS_ACTIVE = "um.calls.active", Shape::UpDown, "{call}", ["um.line", "state"], "Calls up or being set up";
-    /// Worker: the limits that lines set.
-    CALLS_LIMIT = "um.calls.limit", Shape::Gauge, "{call}", ["um.line"], "Most calls that the line admits";
-    /// Worker: calls by how the set-up ended.
-    CALLS_ATTEMPTS = "um.calls.attempts", Shape::Counter, "{call}", ["um.line", "outcome", "sip.status_code"],
-        "Calls by how their set-up ended";
+    /// Worker: attempts by how they ended; the line is the one that they left from.
+    CALLS_ATTEMPTS = "um.calls.attempts", Shape::Counter, "{attempt}", ["um.line", "outcome", "sip.status_code"],
+        "INVITEs sent to targets, by how they ended";
     /// Worker: session request delay (RFC 6076 §4.3).
     CALLS_SETUP = "um.calls.setup.duration", Shape::Histogram(SIP_TIMES), "s", ["um.line", "outcome"],
         "Time from INVITE to the response that tells its fate";
     /// Worker: session duration time (RFC 6076 §4.5).
     CALLS_DURATION = "um.calls.duration", Shape::Histogram(CALL_TIMES), "s", ["um.line", "outcome"],
         "Time from answer to hang-up";
-    /// Worker: session disconnect delay (RFC 6076 §4.4).
-    CALLS_DISCONNECT = "um.calls.disconnect.duration", Shape::Histogram(SIP_TIMES), "s", ["um.line", "outcome"],
-        "Time from BYE to its final response";
     /// Worker: moves to the next target.
     CALLS_FAILOVERS = "um.calls.failovers", Shape::Counter, "{failover}", ["um.proxy_list", "reason"],
         "Moves of a call to the next target";
@@ -163,15 +152,12 @@ pub const SPANS: &[SpanRow] = &[
         fields: &[
             "otel.kind",
             "sip.method",
-            "sip.call_id",
             "um.call",
             "um.line",
-            "um.topology.revision",
-            "network.transport",
-            "network.peer.address",
-            "network.peer.port",
+            "sip.call_id",
             "um.station",
-            "um.route.reason",
+            "um.attempts",
+            "um.reason",
             "sip.status_code",
             "outcome",
             "otel.status_code",
@@ -183,7 +169,7 @@ pub const SPANS: &[SpanRow] = &[
             "otel.kind",
             "sip.method",
             "um.attempt",
-            "um.line",
+            "um.proxy_list",
             "um.entry",
             "network.transport",
             "network.peer.address",
@@ -195,7 +181,16 @@ pub const SPANS: &[SpanRow] = &[
     },
     SpanRow {
         name: "call.media",
-        fields: &["otel.kind", "um.call", "call.seconds", "rtp.packets", "rtp.packets.discarded"],
+        fields: &[
+            "otel.kind",
+            "um.call",
+            "sip.call_id",
+            "um.station",
+            "um.attempts",
+            "um.reason",
+            "rtp.packets",
+            "rtp.packets.discarded",
+        ],
     },
     SpanRow {
         name: "rpc",

@@ -16,8 +16,8 @@ mod startup;
 mod worker;
 
 pub use self::attribute::{
-    CallOutcome, CallState, Direction, MessageKind, NackReason, ProbeOutcome, Role, StoreOperation,
-    StoreOutcome, TargetState, Transport,
+    CallOutcome, CallState, Direction, NackReason, ProbeOutcome, Role, StoreOperation, StoreOutcome,
+    TargetState, Transport,
 };
 pub use self::control::ControlMetrics;
 pub use self::exposition::CONTENT_TYPE;

@@ -2,7 +2,7 @@
 
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::trace::SdkTracerProvider;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, ParseError};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
@@ -28,11 +28,19 @@ pub struct Logs {
     pub filter: String,
 }
 
+/// Keeps the spans of `spans.rs` out of the lines.
+const NO_SPANS: &str = "um_telemetry::spans=off";
+
 /// Installs the process's subscriber. `spans` is where spans are pushed, if anywhere.
 pub(crate) fn install(logs: &Logs, spans: Option<&SdkTracerProvider>) -> Result<(), InitError> {
     let filter = EnvFilter::builder()
         .parse(&logs.filter)
         .map_err(|error| InitError::Filter { filter: logs.filter.clone(), reason: error.to_string() })?;
+    // Spans are for the push only. Where there is none, nobody wants them and they are never made.
+    let filter = filter.add_directive(NO_SPANS.parse().map_err(|error: ParseError| InitError::Filter {
+        filter: NO_SPANS.to_owned(),
+        reason: error.to_string(),
+    })?);
     // Spans are pushed whatever the lines show: a quiet log must not thin out the traces.
     let push = spans.map(|provider| {
         tracing_opentelemetry::layer().with_tracer(provider.tracer("umgate")).with_filter(LevelFilter::INFO)

@@ -1,39 +1,24 @@
 //! The spans of a call and of an RPC: made here so that their names and fields have one place ([`crate::catalogue`]).
 //!
-//! A set-up span lives from the INVITE to its final response, an attempt is its child, the media span is made at hang-up and
-//! follows from the set-up. There is none per packet. Callers are never named: their addresses are no span field.
+//! A set-up span lives from the INVITE to its final response; an attempt is its child; the media span lives from the answer to
+//! the hang-up and follows from the set-up. There is none per packet. Callers are never named: their addresses are no field.
+//! Where nothing is pushed the spans are disabled and cost next to nothing; they are never shown as log lines.
 
+use std::fmt::Display;
 use std::net::SocketAddr;
 
 use tracing::{Span, field, info_span};
 
 use crate::attribute::{CallOutcome, Transport};
 
-/// What is known of a call when its INVITE is admitted.
-#[derive(Clone, Copy, Debug)]
-pub struct SetUp<'a> {
-    /// Our own number of the call.
-    pub call: &'a str,
-    /// Call-ID of the inbound leg.
-    pub call_id: &'a str,
-    /// Line that received it.
-    pub line: &'a str,
-    /// Transport it came over.
-    pub transport: Transport,
-    /// Where it came from.
-    pub peer: SocketAddr,
-    /// Topology revision that the call is bound to.
-    pub revision: u64,
-}
-
 /// What is known of an attempt when it starts.
 #[derive(Clone, Copy, Debug)]
 pub struct Attempt<'a> {
     /// Number of the attempt, from 1.
     pub number: u32,
-    /// Line it leaves from.
-    pub line: &'a str,
-    /// Entry of the proxy list, or the station's own address.
+    /// Proxy list of its target; empty for a station that is reached by its own address.
+    pub proxy_list: &'a str,
+    /// Entry of the list, or the station.
     pub entry: &'a str,
     /// Where it goes.
     pub peer: SocketAddr,
@@ -41,33 +26,45 @@ pub struct Attempt<'a> {
     pub transport: Transport,
 }
 
+/// What is known of a call when it is over.
+#[derive(Clone, Copy, Debug)]
+pub struct Settled<'a> {
+    /// Call-ID of the inbound leg.
+    pub call_id: &'a str,
+    /// Station that it was routed to.
+    pub station: &'a str,
+    /// How many attempts were made.
+    pub attempts: u32,
+    /// Why it ended as it did: one of the engine's reasons.
+    pub reason: &'a str,
+}
+
 /// Opens the set-up span; dropping the last clone ends it.
 #[must_use]
-pub fn set_up(facts: &SetUp<'_>) -> Span {
+pub fn set_up(call: &dyn Display, line: &str) -> Span {
     info_span!(
         parent: None,
         "INVITE",
         otel.kind = "server",
         sip.method = "INVITE",
-        sip.call_id = facts.call_id,
-        um.call = facts.call,
-        um.line = facts.line,
-        um.topology.revision = facts.revision,
-        network.transport = facts.transport.as_str(),
-        network.peer.address = %facts.peer.ip(),
-        network.peer.port = facts.peer.port(),
+        um.call = %call,
+        um.line = line,
+        sip.call_id = field::Empty,
         um.station = field::Empty,
-        um.route.reason = field::Empty,
+        um.attempts = field::Empty,
+        um.reason = field::Empty,
         sip.status_code = field::Empty,
         outcome = field::Empty,
         otel.status_code = field::Empty,
     )
 }
 
-/// Notes where the call was routed and why (one of the routing's reasons).
-pub fn routed(set_up: &Span, station: &str, reason: &str) {
-    set_up.record("um.station", station);
-    set_up.record("um.route.reason", reason);
+/// Notes what is known when the call is over: on the media span, or on the set-up of a call that was not answered.
+pub fn settled(span: &Span, facts: &Settled<'_>) {
+    span.record("sip.call_id", facts.call_id);
+    span.record("um.station", facts.station);
+    span.record("um.attempts", facts.attempts);
+    span.record("um.reason", facts.reason);
 }
 
 /// Opens the span of an attempt under its set-up.
@@ -79,7 +76,7 @@ pub fn attempt(set_up: &Span, facts: &Attempt<'_>) -> Span {
         otel.kind = "client",
         sip.method = "INVITE",
         um.attempt = facts.number,
-        um.line = facts.line,
+        um.proxy_list = facts.proxy_list,
         um.entry = facts.entry,
         network.transport = facts.transport.as_str(),
         network.peer.address = %facts.peer.ip(),
@@ -90,7 +87,7 @@ pub fn attempt(set_up: &Span, facts: &Attempt<'_>) -> Span {
     )
 }
 
-/// Notes how a set-up or an attempt ended; a call that nothing could carry is an error.
+/// Notes how a set-up or an attempt ended; one that nothing could carry is an error.
 pub fn ended(span: &Span, outcome: CallOutcome, status: u16) {
     span.record("outcome", outcome.as_str());
     span.record("sip.status_code", status);
@@ -99,20 +96,29 @@ pub fn ended(span: &Span, outcome: CallOutcome, status: u16) {
     }
 }
 
-/// Makes the media span of an answered call at hang-up; it points back to the set-up, which has long ended. Dropping it ends it.
+/// Opens the media span at the answer, while the set-up still lives; it points back to it.
 #[must_use]
-pub fn media(set_up: &Span, call: &str, seconds: f64, packets: u64, discarded: u64) -> Span {
+pub fn media(set_up: &Span, call: &dyn Display) -> Span {
     let span = info_span!(
         parent: None,
         "call.media",
         otel.kind = "internal",
-        um.call = call,
-        call.seconds = seconds,
-        rtp.packets = packets,
-        rtp.packets.discarded = discarded,
+        um.call = %call,
+        sip.call_id = field::Empty,
+        um.station = field::Empty,
+        um.attempts = field::Empty,
+        um.reason = field::Empty,
+        rtp.packets = field::Empty,
+        rtp.packets.discarded = field::Empty,
     );
     span.follows_from(set_up.id());
     span
+}
+
+/// Notes what the relay counted, both legs together.
+pub fn relayed(media: &Span, packets: u64, discarded: u64) {
+    media.record("rtp.packets", packets);
+    media.record("rtp.packets.discarded", discarded);
 }
 
 /// Opens the span of an RPC; `method` is the full name of a served method.
@@ -158,16 +164,12 @@ mod tests {
     #[test]
     fn spans_carry_exactly_the_fields_of_the_catalogue() {
         let peer = SocketAddr::from(([127, 0, 0, 1], 5060));
-        let transport = Transport::Udp;
+        let facts = Attempt { number: 1, proxy_list: "um", entry: "um1", peer, transport: Transport::Udp };
         tracing::subscriber::with_default(Registry::default(), || {
-            let call =
-                set_up(&SetUp { call: "c1", call_id: "a@b", line: "um", transport, peer, revision: 3 });
+            let call = set_up(&"c1", "um");
             assert_catalogued(&call);
-            assert_catalogued(&attempt(
-                &call,
-                &Attempt { number: 1, line: "um", entry: "um1", peer, transport },
-            ));
-            assert_catalogued(&media(&call, "c1", 1.0, 50, 0));
+            assert_catalogued(&attempt(&call, &facts));
+            assert_catalogued(&media(&call, &"c1"));
             assert_catalogued(&rpc("um.v1.LineService/GetLine"));
         });
     }

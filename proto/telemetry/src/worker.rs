@@ -8,9 +8,7 @@ use std::time::Duration;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter, UpDownCounter};
 
-use crate::attribute::{
-    CallOutcome, CallState, Direction, MessageKind, NackReason, ProbeOutcome, Role, TargetState, Transport,
-};
+use crate::attribute::{CallOutcome, CallState, Direction, ProbeOutcome, Role, TargetState, Transport};
 use crate::catalogue as row;
 use crate::instrument;
 
@@ -18,19 +16,14 @@ use crate::instrument;
 #[derive(Clone, Debug)]
 pub struct WorkerMetrics {
     config_revision: Gauge<u64>,
-    config_nacks: Counter<u64>,
-    server_duration: Histogram<f64>,
-    client_duration: Histogram<f64>,
     messages: Counter<u64>,
     retransmissions: Counter<u64>,
     parse_errors: Counter<u64>,
     transactions: Gauge<u64>,
     calls_active: UpDownCounter<i64>,
-    calls_limit: Gauge<u64>,
     calls_attempts: Counter<u64>,
     calls_setup: Histogram<f64>,
     calls_duration: Histogram<f64>,
-    calls_disconnect: Histogram<f64>,
     calls_failovers: Counter<u64>,
     calls_rejected: Counter<u64>,
     target_state: Gauge<u64>,
@@ -48,19 +41,14 @@ impl WorkerMetrics {
     pub(crate) fn new(meter: &Meter) -> Self {
         Self {
             config_revision: instrument::gauge(meter, &row::CONFIG_REVISION),
-            config_nacks: instrument::counter(meter, &row::CONFIG_NACKS),
-            server_duration: instrument::histogram(meter, &row::SIP_SERVER_DURATION),
-            client_duration: instrument::histogram(meter, &row::SIP_CLIENT_DURATION),
             messages: instrument::counter(meter, &row::SIP_MESSAGES),
             retransmissions: instrument::counter(meter, &row::SIP_RETRANSMISSIONS),
             parse_errors: instrument::counter(meter, &row::SIP_PARSE_ERRORS),
             transactions: instrument::gauge(meter, &row::SIP_TRANSACTIONS),
             calls_active: instrument::up_down(meter, &row::CALLS_ACTIVE),
-            calls_limit: instrument::gauge(meter, &row::CALLS_LIMIT),
             calls_attempts: instrument::counter(meter, &row::CALLS_ATTEMPTS),
             calls_setup: instrument::histogram(meter, &row::CALLS_SETUP),
             calls_duration: instrument::histogram(meter, &row::CALLS_DURATION),
-            calls_disconnect: instrument::histogram(meter, &row::CALLS_DISCONNECT),
             calls_failovers: instrument::counter(meter, &row::CALLS_FAILOVERS),
             calls_rejected: instrument::counter(meter, &row::CALLS_REJECTED),
             target_state: instrument::gauge(meter, &row::TARGET_STATE),
@@ -80,49 +68,16 @@ impl WorkerMetrics {
         self.config_revision.record(revision, &[KeyValue::new("role", Role::Worker)]);
     }
 
-    /// Counts a resource that this worker refused; `kind` is one of the model's kinds.
-    pub fn config_nack(&self, kind: &'static str, reason: NackReason) {
-        self.config_nacks.add(1, &[KeyValue::new("kind", kind), KeyValue::new("reason", reason)]);
-    }
-
-    /// Records a request received, when its final response left.
-    pub fn server_request(
-        &self,
-        method: &'static str,
-        status: u16,
-        line: &str,
-        transport: Transport,
-        took: Duration,
-    ) {
-        self.server_duration.record(took.as_secs_f64(), &request(method, status, line, transport));
-    }
-
-    /// Records a request sent, when its final response came.
-    pub fn client_request(
-        &self,
-        method: &'static str,
-        status: u16,
-        line: &str,
-        transport: Transport,
-        took: Duration,
-    ) {
-        self.client_duration.record(took.as_secs_f64(), &request(method, status, line, transport));
-    }
-
-    /// Counts messages; `method` is a known method or `OTHER`.
-    pub fn messages(&self, method: &'static str, direction: Direction, kind: MessageKind, count: u64) {
-        let attributes = [
-            KeyValue::new("sip.method", method),
-            KeyValue::new("direction", direction),
-            KeyValue::new("kind", kind),
-        ];
+    /// Counts messages through the sockets.
+    pub fn messages(&self, direction: Direction, transport: Transport, count: u64) {
+        let attributes =
+            [KeyValue::new("direction", direction), KeyValue::new("network.transport", transport)];
         self.messages.add(count, &attributes);
     }
 
     /// Counts messages that were sent again or absorbed as received again.
-    pub fn retransmissions(&self, method: &'static str, direction: Direction, count: u64) {
-        self.retransmissions
-            .add(count, &[KeyValue::new("sip.method", method), KeyValue::new("direction", direction)]);
+    pub fn retransmissions(&self, direction: Direction, count: u64) {
+        self.retransmissions.add(count, &[KeyValue::new("direction", direction)]);
     }
 
     /// Counts input that is not SIP; `reason` names the parser's error.
@@ -140,12 +95,7 @@ impl WorkerMetrics {
         self.calls_active.add(difference, &[own("um.line", line), KeyValue::new("state", state)]);
     }
 
-    /// Records how many calls a line admits.
-    pub fn calls_limit(&self, line: &str, limit: u64) {
-        self.calls_limit.record(limit, &[own("um.line", line)]);
-    }
-
-    /// Counts a call whose set-up ended; `status` is what the caller was told.
+    /// Counts an attempt that ended; `line` is the one that it left from, `status` real or synthetic.
     pub fn call_attempt(&self, line: &str, outcome: CallOutcome, status: u16) {
         let attributes = [
             own("um.line", line),
@@ -163,11 +113,6 @@ impl WorkerMetrics {
     /// Records the time from answer to hang-up.
     pub fn call_duration(&self, line: &str, outcome: CallOutcome, took: Duration) {
         self.calls_duration.record(took.as_secs_f64(), &ending(line, outcome));
-    }
-
-    /// Records the time from BYE to its final response.
-    pub fn call_disconnect(&self, line: &str, outcome: CallOutcome, took: Duration) {
-        self.calls_disconnect.record(took.as_secs_f64(), &ending(line, outcome));
     }
 
     /// Counts a move to the next target; `reason` is one of the engine's failover reasons.
@@ -229,15 +174,6 @@ impl WorkerMetrics {
 
 fn own(key: &'static str, value: &str) -> KeyValue {
     KeyValue::new(key, value.to_owned())
-}
-
-fn request(method: &'static str, status: u16, line: &str, transport: Transport) -> [KeyValue; 4] {
-    [
-        KeyValue::new("sip.method", method),
-        KeyValue::new("sip.status_code", i64::from(status)),
-        own("um.line", line),
-        KeyValue::new("network.transport", transport),
-    ]
 }
 
 fn ending(line: &str, outcome: CallOutcome) -> [KeyValue; 2] {

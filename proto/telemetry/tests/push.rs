@@ -36,7 +36,11 @@ impl TraceService for Collector {
         {
             for span in scope.spans {
                 let child = if span.parent_span_id.is_empty() { "" } else { " child" };
-                self.names.send(format!("span {}{child}", span.name)).await.expect("the test listens");
+                let linked = if span.links.is_empty() { "" } else { " linked" };
+                self.names
+                    .send(format!("span {}{child}{linked}", span.name))
+                    .await
+                    .expect("the test listens");
             }
         }
         Ok(Response::new(ExportTraceServiceResponse::default()))
@@ -88,29 +92,24 @@ fn what_was_recorded_is_pushed_before_the_process_ends() {
     got.sort();
     assert_eq!(
         got,
-        ["metric um.worker.draining", "span INVITE", "span INVITE attempt child", "span call.media"],
+        ["metric um.worker.draining", "span INVITE", "span INVITE attempt child", "span call.media linked"],
         "each exactly once"
     );
 }
 
 fn place_a_call(peer: SocketAddr) {
-    let set_up = spans::set_up(&spans::SetUp {
-        call: "c1",
-        call_id: "a@b",
-        line: "um",
-        transport: Transport::Udp,
-        peer,
-        revision: 3,
-    });
-    let attempt = spans::attempt(
-        &set_up,
-        &spans::Attempt { number: 1, line: "um", entry: "um1", peer, transport: Transport::Udp },
-    );
+    let set_up = spans::set_up(&"c1", "um");
+    let facts = spans::Attempt { number: 1, proxy_list: "um", entry: "um1", peer, transport: Transport::Udp };
+    let attempt = spans::attempt(&set_up, &facts);
     spans::ended(&attempt, CallOutcome::Answered, 200);
     drop(attempt);
-    spans::routed(&set_up, "voicemail", "mailbox");
     spans::ended(&set_up, CallOutcome::Answered, 200);
-    drop(spans::media(&set_up, "c1", 2.5, 250, 0));
+    let media = spans::media(&set_up, &"c1");
+    drop(set_up);
+    let facts =
+        spans::Settled { call_id: "a@b", station: "voicemail", attempts: 1, reason: "caller_hung_up" };
+    spans::settled(&media, &facts);
+    spans::relayed(&media, 250, 0);
 }
 
 async fn serve(names: mpsc::Sender<String>) -> SocketAddr {

@@ -17,6 +17,7 @@ mod resolver;
 mod signalling;
 mod status;
 mod surroundings;
+mod traffic;
 
 use std::{io, sync::Arc, thread, time::Duration};
 

@@ -21,7 +21,12 @@ use crate::{
     discovery::Event,
     signalling::Mailbox,
     status::{RENEWED_EVERY, Status, Synced, TargetStatus, UsageStatus},
+    traffic::Traffic,
 };
+
+mod traces;
+
+use self::traces::Traces;
 
 /// Observations that may wait.
 pub(crate) const QUEUE: usize = 65_536;
@@ -39,6 +44,8 @@ pub(crate) enum Seen {
         shard: u16,
         /// What it has in use.
         usage: Usage,
+        /// What passed through its sockets.
+        traffic: Traffic,
     },
     /// A drain began or ended.
     Draining(bool),
@@ -52,6 +59,8 @@ pub(crate) struct Observer {
     closing: BTreeMap<CallKey, String>,
     targets: BTreeMap<(String, String), Target>,
     usage: BTreeMap<u16, Usage>,
+    traffic: BTreeMap<u16, Traffic>,
+    traces: Traces,
     started: u64,
     draining: bool,
     status: Status,
@@ -104,6 +113,8 @@ impl Observer {
             closing: BTreeMap::new(),
             targets: BTreeMap::new(),
             usage: BTreeMap::new(),
+            traffic: BTreeMap::new(),
+            traces: Traces::default(),
             started: 0,
             draining: false,
             status,
@@ -133,9 +144,14 @@ impl Observer {
 
     fn on_seen(&mut self, seen: Seen) {
         match seen {
-            Seen::Observation(observation) => self.on_observation(observation),
-            Seen::Usage { shard, usage } => {
+            Seen::Observation(observation) => {
+                self.traces.on_observation(&observation);
+                self.on_observation(observation);
+            }
+            Seen::Usage { shard, usage, traffic } => {
                 self.usage.insert(shard, usage);
+                let before = self.traffic.insert(shard, traffic).unwrap_or_default();
+                traffic.record(&before, &self.metrics);
             }
             Seen::Draining(draining) => {
                 self.draining = draining;

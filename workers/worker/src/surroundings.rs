@@ -16,6 +16,7 @@ use crate::{
     observe::Seen,
     resolver::NameResolver,
     signalling::{Command, Mailbox, Surroundings},
+    traffic::Traffic,
 };
 
 /// The surroundings of one shard.
@@ -67,8 +68,8 @@ impl Surroundings for ShardSurroundings {
         let _ = self.observer.try_send(Seen::Observation(observation));
     }
 
-    fn usage(&mut self, usage: Usage) {
-        let _ = self.observer.try_send(Seen::Usage { shard: self.shard, usage });
+    fn usage(&mut self, usage: Usage, traffic: Traffic) {
+        let _ = self.observer.try_send(Seen::Usage { shard: self.shard, usage, traffic });
     }
 
     fn line_idle(&mut self, line: LineIndex) {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::{Config, InitError, Push, Service, Telemetry, init};
 use crate::attribute::{
-    CallOutcome, CallState, Direction, MessageKind, NackReason, ProbeOutcome, StoreOperation, StoreOutcome,
-    TargetState, Transport,
+    CallOutcome, CallState, Direction, NackReason, ProbeOutcome, StoreOperation, StoreOutcome, TargetState,
+    Transport,
 };
 use crate::catalogue::{self, Instrument, Shape};
 
@@ -23,19 +23,14 @@ fn started() -> Telemetry {
 fn record_everything(telemetry: &Telemetry) {
     let worker = telemetry.worker_metrics();
     worker.config_revision(7);
-    worker.config_nack("lines", NackReason::PortTaken);
-    worker.server_request("INVITE", 200, "um", Transport::Udp, MOMENT);
-    worker.client_request("INVITE", 503, "um", Transport::Tcp, MOMENT);
-    worker.messages("INVITE", Direction::In, MessageKind::Request, 3);
-    worker.retransmissions("INVITE", Direction::In, 1);
+    worker.messages(Direction::In, Transport::Udp, 3);
+    worker.retransmissions(Direction::In, 1);
     worker.parse_errors("start_line", 1);
     worker.transactions(2);
     worker.calls_active("um", CallState::Established, 1);
-    worker.calls_limit("um", 100);
     worker.call_attempt("um", CallOutcome::Answered, 200);
     worker.call_setup("um", CallOutcome::Answered, MOMENT);
     worker.call_duration("um", CallOutcome::Answered, MOMENT);
-    worker.call_disconnect("um", CallOutcome::Answered, MOMENT);
     worker.failover("um", "no_response");
     worker.call_rejected("um", "unknown_user");
     worker.target_state("um", "um1", TargetState::Down);

@@ -22,7 +22,7 @@ use super::{
     stream::{Connection, Received, Standing},
     udp::{Datagrams, Left},
 };
-use crate::clock;
+use crate::{clock, traffic::Traffic};
 
 mod carry_out;
 
@@ -47,8 +47,8 @@ pub(crate) trait Surroundings: Send {
     fn relay(&mut self, command: um_media::RelayCommand);
     /// Notes what happened. May drop it.
     fn observe(&mut self, observation: um_engine::Observation);
-    /// Notes what this shard has in use; once a second.
-    fn usage(&mut self, usage: Usage);
+    /// Notes what this shard has in use and what passed through it; once a second.
+    fn usage(&mut self, usage: Usage, traffic: Traffic);
     /// Notes that this shard needs the sockets of a draining line no more.
     fn line_idle(&mut self, line: LineIndex);
 }
@@ -70,6 +70,7 @@ pub(super) struct Driver<S> {
     aftermath: VecDeque<Input>,
     accepted: u64,
     usage_at: Instant,
+    traffic: Traffic,
     limits: Limits,
     scratch: Vec<u8>,
     stopped: bool,
@@ -113,6 +114,7 @@ impl<S: Surroundings> Driver<S> {
             aftermath: VecDeque::new(),
             accepted: 0,
             usage_at: clock::now(),
+            traffic: Traffic::default(),
             limits: Limits::default(),
             scratch: vec![0; 65_536],
             stopped: false,
@@ -178,7 +180,8 @@ impl<S: Surroundings> Driver<S> {
         }
         if self.usage_at <= now {
             self.usage_at = now + USAGE_EVERY;
-            self.surroundings.usage(self.engine.usage());
+            let traffic = self.traffic.with(self.engine.sip_counters());
+            self.surroundings.usage(self.engine.usage(), traffic);
         }
         if self.engine.poll_timeout().is_some_and(|deadline| deadline <= now) {
             self.engine.handle_timeout(now);
@@ -287,6 +290,7 @@ impl<S: Surroundings> Driver<S> {
         if left == Left::Maybe {
             self.unread.push(key);
         }
+        self.traffic.udp_in += batch.len() as u64;
         for (remote, bytes) in batch {
             let flow = Flow { line, transport: Transport::Udp, local, remote, connection: None };
             self.dispatch(now, flow, bytes);
@@ -345,7 +349,10 @@ impl<S: Surroundings> Driver<S> {
         let standing = connection.receive(&mut self.scratch, BATCH / 4, |received| batch.push(received));
         for received in batch {
             match received {
-                Received::Message(bytes) => self.dispatch(now, flow, bytes),
+                Received::Message(bytes) => {
+                    self.traffic.tcp_in += 1;
+                    self.dispatch(now, flow, bytes);
+                }
                 Received::Ping => self.send_stream(flow, Bytes::from_static(PONG)),
                 Received::FramingLost(error) => {
                     tracing::debug!(%error, "a stream lost its framing");

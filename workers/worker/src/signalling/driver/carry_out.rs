@@ -55,6 +55,7 @@ impl<S: Surroundings> Driver<S> {
             Some(Socket::Udp { socket, .. }) => socket.send(bytes, flow.remote),
             Some(Socket::Listener { .. } | Socket::Stream(_)) | None => false,
         };
+        self.traffic.udp_out += u64::from(sent);
         if !sent {
             self.aftermath.push_back(Input::SendFailed { flow });
         }
@@ -72,6 +73,7 @@ impl<S: Surroundings> Driver<S> {
         let key = self.connections.get(&connection).copied();
         match key.and_then(|key| self.sockets.get_mut(key)) {
             Some(Socket::Stream(stream)) => {
+                self.traffic.tcp_out += 1;
                 let standing = stream.send(bytes);
                 self.settle(flow, standing);
             }
