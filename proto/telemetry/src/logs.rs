@@ -41,15 +41,16 @@ pub(crate) fn install(logs: &Logs, spans: Option<&SdkTracerProvider>) -> Result<
         filter: NO_SPANS.to_owned(),
         reason: error.to_string(),
     })?);
-    // Spans are pushed whatever the lines show: a quiet log must not thin out the traces.
-    let push = spans.map(|provider| {
-        tracing_opentelemetry::layer().with_tracer(provider.tracer("umgate")).with_filter(LevelFilter::INFO)
-    });
-    Registry::default()
-        .with(push)
-        .with(lines(logs.format).with_filter(filter))
-        .try_init()
-        .map_err(|error| InitError::Subscriber(error.to_string()))
+    let lines = lines(logs.format).with_filter(filter);
+    let installed = match spans {
+        Some(provider) => {
+            // Spans are pushed whatever the lines show: a quiet log must not thin out the traces.
+            let push = tracing_opentelemetry::layer().with_tracer(provider.tracer("umgate"));
+            Registry::default().with(lines).with(push.with_filter(LevelFilter::INFO)).try_init()
+        }
+        None => Registry::default().with(lines).try_init(),
+    };
+    installed.map_err(|error| InitError::Subscriber(error.to_string()))
 }
 
 fn lines<S>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>
