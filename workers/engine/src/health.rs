@@ -155,6 +155,12 @@ impl Health {
         self.conclude(now, &target, began, evidence);
     }
 
+    /// Says that a probe could not be sent for reasons of ours: it says nothing, and the next one comes in its time.
+    pub(crate) fn not_probed(&mut self, now: Instant, probe: ProbeId) {
+        let Some((target, began)) = self.probes.finish(probe) else { return };
+        self.schedule(now, &target, began);
+    }
+
     /// Starts probes that are due, ends those that take too long, lifts blocks that are over.
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         while let Some(event) = self.probes.pop(now) {
@@ -206,15 +212,21 @@ impl Health {
     }
 
     fn conclude(&mut self, now: Instant, target: &TargetId, began: Instant, evidence: Evidence) {
-        let Some(tracked) = self.targets.get_mut(target) else { return };
-        let next = (began + tracked.policy.interval).max(now);
-        tracked.probing = Probing::Waiting(next);
-        self.probes.due(next, target);
+        self.schedule(now, target, began);
+        let Some(tracked) = self.targets.get(target) else { return };
         let answered_since = tracked.judgement.last_life().is_some_and(|at| at >= began);
         if evidence == Evidence::ProbeFailed && answered_since {
             return;
         }
         self.mark(now, target, evidence);
+    }
+
+    /// Files the next probe, one interval after the start of the last.
+    fn schedule(&mut self, now: Instant, target: &TargetId, began: Instant) {
+        let Some(tracked) = self.targets.get_mut(target) else { return };
+        let next = (began + tracked.policy.interval).max(now);
+        tracked.probing = Probing::Waiting(next);
+        self.probes.due(next, target);
     }
 
     fn unblock(&mut self, now: Instant, target: &TargetId) {

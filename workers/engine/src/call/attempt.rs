@@ -109,7 +109,7 @@ pub(crate) struct Failure {
 pub(crate) enum Consequence {
     /// It speaks against the target.
     Blame,
-    /// It does not: the target asked to be left alone, or our line is gone.
+    /// It does not: the target asked to be left alone, our line is gone, or we have no room.
     Excuse,
     /// The same address deserves a second try on a fresh connection.
     Renew,
@@ -138,7 +138,8 @@ impl Attempt {
                 self.fail(LocalFailure::Refused, Consequence::Excuse)
             }
             (State::Connecting, Heard::NotConnected(error)) => {
-                self.fail(connect_failure(error), Consequence::Blame)
+                let (failure, consequence) = connect_failure(error);
+                self.fail(failure, consequence)
             }
             (State::Connecting, Heard::Sent) => {
                 self.state = State::Calling { sent: now };
@@ -276,10 +277,12 @@ impl Attempt {
     }
 }
 
-const fn connect_failure(error: ConnectError) -> LocalFailure {
+const fn connect_failure(error: ConnectError) -> (LocalFailure, Consequence) {
     match error {
-        ConnectError::Refused | ConnectError::Unreachable | ConnectError::Local => LocalFailure::Refused,
-        ConnectError::TimedOut => LocalFailure::ConnectTimeout,
+        ConnectError::Refused | ConnectError::Unreachable => (LocalFailure::Refused, Consequence::Blame),
+        ConnectError::TimedOut => (LocalFailure::ConnectTimeout, Consequence::Blame),
+        // We have no room for a connection: that is not the target's fault.
+        ConnectError::Local => (LocalFailure::Refused, Consequence::Excuse),
     }
 }
 

@@ -161,6 +161,8 @@ impl Engine {
         let status = response.status().map_or(500, um_sip::StatusCode::code);
         let heard = match kind {
             ResponseKind::Provisional if status == 100 => Heard::Trying,
+            // One branch of a fork has ended (RFC 6228); the caller did not ask to know.
+            ResponseKind::Provisional if status == 199 => return,
             ResponseKind::Provisional => {
                 self.take_answer(serial, attempt, response);
                 Heard::Progress(status)

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use um_media::Leg;
 use um_routing::retryable::{Effect, effect};
 use um_sip::HeaderName;
@@ -99,6 +100,9 @@ impl Engine {
         self.respond_on_leg(now, serial, reply);
         if let Some(session) = self.sessions.get(serial) {
             session.story.answered = Some(now);
+            // What was needed for the set-up only would hold the caller's INVITE for as long as he talks.
+            session.inbound.offer = Bytes::new();
+            session.inbound.answer = None;
         }
         self.observe_answer(now, serial);
     }

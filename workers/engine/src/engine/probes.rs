@@ -15,6 +15,7 @@ use super::apply::policy;
 use super::session::Sender;
 use super::way::{Arrival, User, Way};
 use crate::health::{Evidence, Policy, ProbeId};
+use crate::input::ConnectError;
 use crate::leg::headers;
 use crate::locate::{Located, Place};
 use crate::observation::Observation;
@@ -41,7 +42,7 @@ pub(super) struct Probe {
 impl Engine {
     pub(super) fn start_probe(&mut self, now: Instant, target: TargetId, id: ProbeId) {
         let Some(probed) = probed_target(&self.configuration.topology, &target) else {
-            return self.health.probed(now, id, Evidence::ProbeFailed);
+            return self.health.not_probed(now, id);
         };
         let place = probed.place.clone();
         let located = self.locator.locate(now, &place, User::Probe(id));
@@ -61,8 +62,7 @@ impl Engine {
         let line = self.configuration.bound_towards(&probe.probed.line, transport, remote.ip()).cloned();
         let deadline = probe.began + probe.probed.policy.timeout;
         let Some(line) = line else {
-            // Our own line has no socket: that says nothing about the target.
-            return self.end_probe(now, id);
+            return self.skip_probe(now, id);
         };
         let way = self.go(now, &line, transport, remote, deadline, User::Probe(id));
         if let Some(probe) = self.probes.get_mut(&id) {
@@ -74,14 +74,19 @@ impl Engine {
         match arrival {
             Arrival::Flow(flow, _) => {
                 if self.send_options(now, id, flow).is_none() {
-                    self.end_probe(now, id);
+                    self.skip_probe(now, id);
                 }
             }
-            Arrival::Blocked(_) => {
+            Arrival::Blocked(error) => {
                 if let Some(probe) = self.probes.get_mut(&id) {
                     probe.way = Way::Idle;
                 }
-                self.conclude_probe(now, id, None);
+                match error {
+                    ConnectError::Local => self.skip_probe(now, id),
+                    ConnectError::Refused | ConnectError::Unreachable | ConnectError::TimedOut => {
+                        self.conclude_probe(now, id, None);
+                    }
+                }
             }
         }
     }
@@ -116,6 +121,12 @@ impl Engine {
             self.senders.remove(&transaction);
             self.endpoint.abandon(now, transaction);
         }
+    }
+
+    /// We have no socket or no room for it: that says nothing about the target.
+    fn skip_probe(&mut self, now: Instant, id: ProbeId) {
+        self.end_probe(now, id);
+        self.health.not_probed(now, id);
     }
 
     fn conclude_probe(&mut self, now: Instant, id: ProbeId, status: Option<u16>) {

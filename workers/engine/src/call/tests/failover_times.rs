@@ -237,10 +237,15 @@ fn an_answer_without_media_is_hung_up_and_the_next_target_is_tried() {
 
 #[test]
 fn a_target_that_may_not_be_used_now_is_skipped_without_blame() {
-    let mut bench = Bench::new(2);
-    bench.acts();
-    bench.hear(0, Heard::Unavailable);
-    let acts = bench.acts();
-    assert_eq!(marks(&acts), []);
-    assert!(matches!(acts.last(), Some(Act::Locate(AttemptId(1), 1, _))), "{acts:?}");
+    for heard in [Heard::Unavailable, Heard::NotConnected(ConnectError::Local)] {
+        let mut bench = Bench::new(2);
+        bench.acts();
+        if heard != Heard::Unavailable {
+            bench.hear(0, Heard::Located(Arc::from([address(0)])));
+        }
+        bench.hear(0, heard);
+        let acts = bench.acts();
+        assert_eq!(marks(&acts), []);
+        assert!(matches!(acts.last(), Some(Act::Locate(AttemptId(1), 1, _))), "{acts:?}");
+    }
 }

@@ -107,3 +107,11 @@ fn a_refused_probe_fails_at_once() {
         assert_eq!(circuits(&rig), [if round < 3 { Circuit::Up } else { Circuit::Down }]);
     }
 }
+
+#[test]
+fn a_line_without_a_socket_says_nothing_about_its_targets() {
+    let mut rig = Rig::with(1, &topology(2, |_| {}));
+    rig.configure(Configuration { topology: topology(2, |_| {}), lines: Vec::new() });
+    rig.pass(Duration::from_secs(60));
+    assert_eq!(circuits(&rig), [Circuit::Up, Circuit::Up]);
+}
