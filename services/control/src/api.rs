@@ -5,7 +5,6 @@ use std::{sync::Arc, time::Duration};
 use prost_types::FieldMask;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, metadata::MetadataValue};
-use um_store::Store;
 use um_telemetry::ControlMetrics;
 use um_topology::{Kind, Name};
 use um_wire::{Kinded, mask};
@@ -32,8 +31,6 @@ pub use self::workers::Streams;
 /// Everything that the services share.
 #[derive(Clone, Debug)]
 pub struct Api {
-    /// The store, for reads that must not come from the cache.
-    pub store: Arc<dyn Store>,
     /// What reads see.
     pub publisher: Publisher,
     /// What writes.
@@ -56,8 +53,8 @@ impl Api {
         match request.metadata().get("um-consistency").map(|value| value.as_bytes()) {
             None => self.publisher.current(),
             Some(b"strong") => {
-                let revision = self.store.revision().await?;
-                self.publisher.reach(revision).await
+                let head = self.writer.head().await?;
+                self.publisher.reach(head).await
             }
             Some(_) => Err(ApiError::field("um-consistency", "the only value is `strong`")),
         }
@@ -66,7 +63,7 @@ impl Api {
 
 /// A reply that says of which revision it is, and how old that is when the store is silent.
 fn reply<T>(message: T, published: &Published) -> Response<T> {
-    reply_at(message, published.revision, published.stale_for(clock::now()))
+    reply_at(message, published.picture.revision, published.stale_for(clock::now()))
 }
 
 fn reply_at<T>(message: T, revision: i64, age: Option<Duration>) -> Response<T> {

@@ -70,3 +70,10 @@ pub fn event(actor: &Actor, request: uuid::Uuid, changes: &[Changed]) -> Bytes {
     };
     value::tag(PROTOBUF_V1, &event.encode_to_vec())
 }
+
+/// The names that a stored event is about; nothing when it cannot be read.
+#[must_use]
+pub fn touched(value: &[u8]) -> Option<Vec<String>> {
+    let event = Event::decode(value::untag(PROTOBUF_V1, value).ok()?).ok()?;
+    Some(event.resources.into_iter().map(|touched| touched.name).collect())
+}

@@ -23,8 +23,8 @@ pub struct Revision {
     pub revision: i64,
     /// Everything that it changed.
     pub changes: Vec<Changed>,
-    /// Several revisions of the store in one, because the store had forgotten them.
-    pub merged: bool,
+    /// Several revisions of the store in one, because the store had forgotten them: all after this one.
+    pub merged_since: Option<i64>,
     at: Instant,
 }
 
@@ -45,9 +45,9 @@ impl History {
     }
 
     /// Adds the next revision and forgets what is old.
-    pub fn push(&mut self, revision: i64, changes: Vec<Changed>, merged: bool, now: Instant) {
+    pub fn push(&mut self, revision: i64, changes: Vec<Changed>, merged_since: Option<i64>, now: Instant) {
         self.changes += changes.len();
-        self.revisions.push_back(Arc::new(Revision { revision, changes, merged, at: now }));
+        self.revisions.push_back(Arc::new(Revision { revision, changes, merged_since, at: now }));
         while let Some(oldest) = self.revisions.front() {
             let young = self.revisions.len() <= KEPT_REVISIONS || now.duration_since(oldest.at) < KEPT_TIME;
             if young && self.changes <= MAX_CHANGES || self.revisions.len() == 1 {
@@ -69,6 +69,11 @@ impl History {
             .revisions
             .binary_search_by_key(&revision, |known| known.revision)
             .map_or_else(|at| at, |at| at + 1);
+        // What lies inside a merged stretch is not known one by one, so nothing can start from there.
+        let next = self.revisions.get(first).and_then(|next| next.merged_since);
+        if next.is_some_and(|since| revision > since) {
+            return None;
+        }
         Some(self.revisions.iter().skip(first))
     }
 
@@ -98,7 +103,7 @@ mod tests {
     fn resumes_after_any_kept_revision_and_between() {
         let mut history = History::new(10);
         for revision in [12, 15, 20] {
-            history.push(revision, vec![change()], false, clock::now());
+            history.push(revision, vec![change()], None, clock::now());
         }
         assert_eq!(numbers(&history, 10), Some(vec![12, 15, 20]));
         assert_eq!(numbers(&history, 12), Some(vec![15, 20]));
@@ -108,14 +113,26 @@ mod tests {
     }
 
     #[test]
+    fn nothing_starts_inside_a_merged_stretch() {
+        let mut history = History::new(10);
+        history.push(12, vec![change()], None, clock::now());
+        history.push(40, vec![change()], Some(15), clock::now());
+        history.push(41, vec![change()], None, clock::now());
+        assert_eq!(numbers(&history, 12), Some(vec![40, 41]));
+        assert_eq!(numbers(&history, 15), Some(vec![40, 41]));
+        assert_eq!(numbers(&history, 16), None);
+        assert_eq!(numbers(&history, 40), Some(vec![41]));
+    }
+
+    #[test]
     fn old_revisions_are_kept_for_their_time_and_number_and_then_forgotten() {
         let mut history = History::new(0);
         let start = clock::now();
         for revision in 1..=20_000 {
-            history.push(revision, vec![change()], false, start);
+            history.push(revision, vec![change()], None, start);
         }
         assert_eq!(history.since(), 0);
-        history.push(20_001, vec![change()], false, start + KEPT_TIME);
+        history.push(20_001, vec![change()], None, start + KEPT_TIME);
         assert_eq!(history.since(), 10_001);
     }
 
@@ -123,7 +140,7 @@ mod tests {
     fn the_number_of_changes_is_bounded_whatever_the_age() {
         let mut history = History::new(0);
         for revision in 1..=3 {
-            history.push(revision, vec![change(); MAX_CHANGES / 2], false, clock::now());
+            history.push(revision, vec![change(); MAX_CHANGES / 2], None, clock::now());
         }
         assert_eq!(history.since(), 1);
     }

@@ -28,16 +28,30 @@ impl Keys {
         self.join("meta", &["schema"])
     }
 
+    /// Written by every transaction that changes a spec: its revision is that of the last change, deletions included.
+    /// Whoever has followed the specs up to it has seen everything, and all replicas call the same state by one number.
+    #[must_use]
+    pub fn head(&self) -> Bytes {
+        self.join("meta", &["head"])
+    }
+
+    /// The same for everything but users. A transaction that rests on rules between such resources compares it, which
+    /// costs one key whatever their number.
+    #[must_use]
+    pub fn topology_head(&self) -> Bytes {
+        self.join("meta", &["topology-head"])
+    }
+
+    /// The prefix of everything of the realm.
+    #[must_use]
+    pub fn realm(&self) -> Bytes {
+        self.prefix.clone().into()
+    }
+
     /// The prefix of all specs.
     #[must_use]
     pub fn specs(&self) -> Bytes {
         format!("{}spec/", self.prefix).into()
-    }
-
-    /// The prefix of the specs of everything but users: few, so a guard over all of them is cheap.
-    #[must_use]
-    pub fn topology_specs(&self) -> Bytes {
-        format!("{}spec/topo/", self.prefix).into()
     }
 
     /// The spec of a resource.
@@ -72,6 +86,20 @@ impl Keys {
         self.join("ref", &parts)
     }
 
+    /// Reads a key that [`Keys::reference`] wrote back: the target, then the source.
+    #[must_use]
+    pub fn parse_reference(&self, key: &[u8]) -> Option<(Name, Name)> {
+        let rest = std::str::from_utf8(key).ok()?.strip_prefix(&self.prefix)?.strip_prefix("ref/")?;
+        let mut parts = rest.split('/');
+        let mut name = || {
+            let collection = parts.next()?;
+            let kind = Kind::ALL.into_iter().find(|kind| kind.collection() == collection)?;
+            Some(Name::new(kind, unsegment(parts.next()?)?))
+        };
+        let both = (name()?, name()?);
+        parts.next().is_none().then_some(both)
+    }
+
     /// The prefix of all marks of what refers to `target`.
     #[must_use]
     pub fn references(&self, target: &Name) -> Bytes {
@@ -100,6 +128,13 @@ impl Keys {
     #[must_use]
     pub fn audit(&self, id: uuid::Uuid) -> Bytes {
         self.join("audit", &[&id.to_string()])
+    }
+
+    /// The area of the realm that a key is in, `spec` or `uniq`.
+    #[must_use]
+    pub fn area<'k>(&self, key: &'k [u8]) -> Option<&'k str> {
+        let rest = std::str::from_utf8(key).ok()?.strip_prefix(&self.prefix)?;
+        rest.split_once('/').map(|(area, _)| area)
     }
 
     fn join(&self, area: &str, parts: &[&str]) -> Bytes {
@@ -136,6 +171,17 @@ mod tests {
         {
             assert_eq!(keys.parse_spec(foreign.as_bytes()), None, "{foreign}");
         }
+    }
+
+    #[test]
+    fn references_read_back() {
+        let keys = Keys::new("default");
+        let (target, source) = (Name::station("voicemail"), Name::user("Dana@example.com"));
+        let key = keys.reference(&target, &source);
+        assert_eq!(keys.parse_reference(&key), Some((target, source)));
+        assert_eq!(keys.area(&key), Some("ref"));
+        assert_eq!(keys.parse_reference(b"/um/default/v1/ref/lines/a/stations"), None);
+        assert_eq!(keys.area(b"/um/other/v1/ref/lines/a"), None);
     }
 
     #[test]

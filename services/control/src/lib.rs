@@ -7,6 +7,7 @@
 
 pub mod api;
 pub mod audit;
+pub mod auditor;
 pub mod clock;
 pub mod conditions;
 pub mod config;
@@ -14,6 +15,7 @@ pub mod error;
 pub mod fleet;
 pub mod history;
 pub mod keys;
+pub mod measured_store;
 pub mod observe;
 pub mod picture;
 pub mod publisher;
@@ -41,6 +43,7 @@ use crate::{
     config::Config,
     fleet::Fleet,
     keys::Keys,
+    measured_store::MeasuredStore,
     publisher::{Publisher, publisher},
     snapshots::Snapshots,
     writer::Writer,
@@ -119,13 +122,13 @@ pub async fn start(config: &Config, store: Arc<dyn Store>, telemetry: &Telemetry
     let address = listener.local_addr()?;
     let stop = CancellationToken::new();
     let keys = Keys::new(&config.realm);
+    let metrics = telemetry.control_metrics();
+    let store: Arc<dyn Store> = Arc::new(MeasuredStore::new(store, &config.store, metrics.clone()));
     let (follower, publisher) = publisher(Arc::clone(&store), keys.clone());
     tokio::spawn(follower.run(stop.clone()));
-    let metrics = telemetry.control_metrics();
     tokio::spawn(observe::gauges(metrics.clone(), publisher.clone(), Arc::clone(&store), stop.clone()));
     let api = Api {
-        writer: Writer::new(Arc::clone(&store), keys, publisher.clone()),
-        store,
+        writer: Writer::new(store, keys, publisher.clone()),
         publisher: publisher.clone(),
         fleet: Fleet::default(),
         snapshots: Snapshots::default(),

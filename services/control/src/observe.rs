@@ -1,41 +1,69 @@
-//! What the control plane measures of itself: every RPC, the store, the age of the cache.
+//! What the control plane measures of itself: every RPC, every request to the store, the age of the cache.
 
 use std::{
+    collections::BTreeSet,
     future::Future,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
+use prost::Message;
 use tokio_util::sync::CancellationToken;
 use tower::{Layer, Service};
+use tracing::Instrument;
 use um_store::{Backend, Store};
-use um_telemetry::{ControlMetrics, NackReason};
+use um_telemetry::{ControlMetrics, NackReason, spans};
+use um_wire::FILE_DESCRIPTOR_SET;
 
 use crate::{clock, publisher::Publisher};
 
+mod store;
+
+pub use store::MeasuredStore;
+
 /// How often gauges are set.
 const INTERVAL: Duration = Duration::from_secs(5);
+
+/// The method of a metric or span when the path names none that is served.
+const OTHER: &str = "_OTHER";
 
 /// Measures every RPC.
 #[derive(Debug, Clone)]
 pub struct Measure {
     metrics: ControlMetrics,
+    methods: Arc<BTreeSet<String>>,
 }
 
 impl Measure {
     /// Records into `metrics`.
     #[must_use]
     pub fn new(metrics: ControlMetrics) -> Self {
-        Self { metrics }
+        Self { metrics, methods: Arc::new(served()) }
     }
+}
+
+/// The full names of our methods, so that a caller cannot invent labels.
+fn served() -> BTreeSet<String> {
+    let set = prost_types::FileDescriptorSet::decode(FILE_DESCRIPTOR_SET)
+        .expect("the descriptors are compiled in as they were generated");
+    let mut names = BTreeSet::new();
+    for file in &set.file {
+        for service in &file.service {
+            for method in &service.method {
+                names.insert(format!("{}.{}/{}", file.package(), service.name(), method.name()));
+            }
+        }
+    }
+    names
 }
 
 impl<S> Layer<S> for Measure {
     type Service = Measured<S>;
 
     fn layer(&self, inner: S) -> Measured<S> {
-        Measured { inner, metrics: self.metrics.clone() }
+        Measured { inner, measure: self.clone() }
     }
 }
 
@@ -43,7 +71,7 @@ impl<S> Layer<S> for Measure {
 #[derive(Debug, Clone)]
 pub struct Measured<S> {
     inner: S,
-    metrics: ControlMetrics,
+    measure: Measure,
 }
 
 impl<S, B, R> Service<tonic::codegen::http::Request<B>> for Measured<S>
@@ -60,9 +88,11 @@ where
     }
 
     fn call(&mut self, request: tonic::codegen::http::Request<B>) -> Self::Future {
-        let path = request.uri().path();
-        let method = if path.starts_with("/um.v1.") { path[1..].to_owned() } else { "_OTHER".to_owned() };
-        let (metrics, begun, answer) = (self.metrics.clone(), clock::now(), self.inner.call(request));
+        let path = request.uri().path().trim_start_matches('/');
+        let method = self.measure.methods.get(path).map_or(OTHER, String::as_str).to_owned();
+        let span = spans::rpc(&method);
+        let (metrics, begun) = (self.measure.metrics.clone(), clock::now());
+        let answer = span.in_scope(|| self.inner.call(request)).instrument(span.clone());
         Box::pin(async move {
             let response = answer.await?;
             // A refusal comes as headers only; a success carries its code in the trailers.
@@ -70,16 +100,29 @@ where
                 response.headers().get("grpc-status").and_then(|value| value.to_str().ok()?.parse().ok());
             let code = tonic::Code::from_i32(code.unwrap_or_default());
             metrics.rpc(&method, name_of(code), clock::now().saturating_duration_since(begun));
+            spans::answered(&span, name_of(code), is_fault(code));
             Ok(response)
         })
     }
+}
+
+/// Whether an answer of this code is our fault rather than the caller's.
+const fn is_fault(code: tonic::Code) -> bool {
+    matches!(
+        code,
+        tonic::Code::Unknown
+            | tonic::Code::DeadlineExceeded
+            | tonic::Code::Internal
+            | tonic::Code::Unavailable
+            | tonic::Code::DataLoss
+    )
 }
 
 /// Sets the gauges until `stop`.
 pub async fn gauges(
     metrics: ControlMetrics,
     publisher: Publisher,
-    store: std::sync::Arc<dyn Store>,
+    store: Arc<dyn Store>,
     stop: CancellationToken,
 ) {
     let mut tick = tokio::time::interval(INTERVAL);

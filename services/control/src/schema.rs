@@ -1,9 +1,10 @@
-//! What format the store is in and which store it is: `meta/schema`, written once.
+//! What format the store is in and which store it is: `meta/schema`, written once, together with the first heads.
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use prost::Message;
-use um_store::{Compare, Op, Store, Txn, value};
+use um_store::{Compare, Item, Op, Store, StoreError, Txn, value};
 
 use crate::keys::Keys;
 
@@ -25,13 +26,60 @@ struct Schema {
     store_id: String,
 }
 
+/// Why the store cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SchemaError {
+    /// It does not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What stands there is no schema.
+    #[error("meta/schema cannot be read: {0}")]
+    Unreadable(String),
+    /// A newer program has changed its format.
+    #[error("the store has format {format} and this um-control understands {FORMAT}; run a newer um-control")]
+    Newer {
+        /// The format.
+        format: u32,
+    },
+    /// Try again.
+    #[error("another replica is giving the store its id at this moment")]
+    Raced,
+}
+
 /// Reads the id of the store, giving it one when it is new.
 ///
 /// # Errors
 ///
-/// A sentence: the store does not answer, or a newer program has changed its format.
-pub async fn ensure(store: &dyn Store, keys: &Keys) -> Result<Arc<str>, String> {
-    let key = keys.schema();
+/// The store does not answer, or a newer program has changed its format.
+pub async fn ensure(store: &dyn Store, keys: &Keys) -> Result<Arc<str>, SchemaError> {
+    let found = store.get(&[keys.schema(), keys.head(), keys.topology_head()], None).await?;
+    match found.items.as_slice() {
+        [Some(schema), head, topology_head] => {
+            if head.is_none() || topology_head.is_none() {
+                store.txn(first_heads(keys, Txn::new().when(Compare::exists(keys.schema())))).await?;
+            }
+            store_id(schema)
+        }
+        _ => initialise(store, keys).await,
+    }
+}
+
+/// Reads the id of the store from its schema.
+///
+/// # Errors
+///
+/// It cannot be read, or a newer program has changed the format.
+pub fn store_id(schema: &Item) -> Result<Arc<str>, SchemaError> {
+    let body = value::untag(value::PROTOBUF_V1, &schema.value).map_err(|error| unreadable(&error))?;
+    let schema = Schema::decode(body).map_err(|error| unreadable(&error))?;
+    if schema.min_writer > FORMAT || schema.min_reader > FORMAT {
+        return Err(SchemaError::Newer { format: schema.format });
+    }
+    Ok(schema.store_id.into())
+}
+
+/// Gives a new store its id, unless another replica is faster.
+async fn initialise(store: &dyn Store, keys: &Keys) -> Result<Arc<str>, SchemaError> {
     let fresh = Schema {
         format: FORMAT,
         min_reader: FORMAT,
@@ -39,24 +87,21 @@ pub async fn ensure(store: &dyn Store, keys: &Keys) -> Result<Arc<str>, String> 
         store_id: uuid::Uuid::new_v4().to_string(),
     };
     let txn = Txn::new()
-        .when(Compare::absent(key.clone()))
-        .then(Op::put(key.clone(), value::tag(value::PROTOBUF_V1, &fresh.encode_to_vec())));
-    let found = store.get(std::slice::from_ref(&key), None).await.map_err(|error| error.to_string())?;
-    let Some(item) = found.items.into_iter().flatten().next() else {
-        let outcome = store.txn(txn).await.map_err(|error| error.to_string())?;
-        return if outcome.succeeded {
-            Ok(fresh.store_id.into())
-        } else {
-            Err("another replica is giving the store its id at this moment".to_owned())
-        };
-    };
-    let body = value::untag(value::PROTOBUF_V1, &item.value).map_err(|error| error.to_string())?;
-    let schema = Schema::decode(body).map_err(|error| error.to_string())?;
-    if schema.min_writer > FORMAT || schema.min_reader > FORMAT {
-        return Err(format!(
-            "the store has format {} and this um-control understands {FORMAT}; run a newer um-control",
-            schema.format
-        ));
-    }
-    Ok(schema.store_id.into())
+        .when(Compare::absent(keys.schema()))
+        .then(Op::put(keys.schema(), value::tag(value::PROTOBUF_V1, &fresh.encode_to_vec())));
+    if store.txn(first_heads(keys, txn)).await?.succeeded { Ok(fresh.store_id.into()) } else { Err(SchemaError::Raced) }
+}
+
+fn first_heads(keys: &Keys, txn: Txn) -> Txn {
+    txn.then(Op::put(keys.head(), mark())).then(Op::put(keys.topology_head(), mark()))
+}
+
+/// The value of a head: only its revision counts.
+#[must_use]
+pub fn mark() -> Bytes {
+    value::tag(value::PROTOBUF_V1, &[])
+}
+
+fn unreadable(error: &dyn std::fmt::Display) -> SchemaError {
+    SchemaError::Unreadable(error.to_string())
 }

@@ -57,7 +57,7 @@ impl Snapshots {
         let now = clock::now();
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.retain(|_, (at, _)| now.duration_since(*at) < KEPT);
-        kept.insert(published.revision, (now, Arc::clone(published)));
+        kept.insert(published.picture.revision, (now, Arc::clone(published)));
         while kept.len() > MAX_LISTS {
             let oldest = kept.iter().min_by_key(|(_, (at, _))| *at).map(|(revision, _)| *revision);
             let Some(oldest) = oldest else { return };

@@ -6,10 +6,10 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 use um_discovery::{
-    Change, FromControl, FromWorker, Snapshot,
+    Applied, Change, FromControl, FromWorker, Snapshot,
     server::{CloseReason, Config, Output, Subscription},
 };
-use um_topology::{Name, Resource};
+use um_topology::{Id, Kind, Name, Resource};
 use um_wire::{
     sync::{self, Upstream},
     v1,
@@ -55,7 +55,9 @@ pub(crate) fn start(
 
 impl Stream {
     async fn run(mut self, mut requests: Streaming<v1::SyncRequest>) {
+        self.api.metrics.subscribers("worker", 1);
         let ended = self.serve(&mut requests).await;
+        self.api.metrics.subscribers("worker", -1);
         if let Some(worker) = &self.worker {
             self.api.fleet.disconnect(worker, self.number);
             tracing::info!(worker, reason = %ended, "a worker's stream ended");
@@ -157,8 +159,11 @@ impl Stream {
 
     fn on_hello(&mut self, now: Instant, hello: v1::Hello) {
         if self.worker.is_none() {
-            if hello.worker.strip_prefix("workers/").is_none_or(|id| id.is_empty() || id.len() > 64) {
+            if !is_worker_name(&hello.worker) {
                 return self.subscription.close(CloseReason::Violation("`worker` must be workers/{id}"));
+            }
+            if !(1..=64).contains(&hello.incarnation.len()) {
+                return self.subscription.close(CloseReason::Violation("`incarnation` is required"));
             }
             tracing::info!(
                 worker = hello.worker,
@@ -170,16 +175,29 @@ impl Stream {
             self.api.fleet.connect(self.number, hello.clone(), self.address.clone());
         }
         let hello = sync::hello(&hello);
-        let known =
-            hello.last_applied.as_ref().and_then(|applied| self.known(&applied.store_id, applied.revision));
+        let known = self.known(hello.last_applied.as_ref());
+        if hello.last_applied.is_some() && known.is_none() {
+            self.api.metrics.resync("not_the_newest");
+        }
         self.subscription.handle_hello(now, &hello, known);
     }
 
-    /// The snapshot that a worker says it runs, if it is the newest one; an older one is not kept.
-    fn known(&self, store_id: &str, revision: i64) -> Option<Snapshot<Shared>> {
-        let published = self.api.publisher.current().ok()?;
-        let snapshot = published.picture.snapshot();
-        (&*snapshot.store_id == store_id && snapshot.revision == revision).then_some(snapshot)
+    /// What a worker says it runs, while every step since then is known; else it gets a snapshot, which is counted.
+    fn known(&self, applied: Option<&Applied>) -> Option<Snapshot<Shared>> {
+        let reason = match (applied, self.api.publisher.current()) {
+            (None, _) => "new",
+            (Some(applied), _) if applied.partial => "partial",
+            (Some(_), Err(_)) => "store_unread",
+            (Some(applied), Ok(published)) => {
+                let known = published.snapshot_at(&applied.store_id, applied.revision);
+                if known.is_some() {
+                    return known;
+                }
+                if applied.store_id == published.picture.store_id { "revision_unknown" } else { "other_store" }
+            }
+        };
+        self.api.metrics.resync(reason);
+        None
     }
 
     /// Answers every live entry: no collection of them is served yet, and the worker must know.
@@ -200,6 +218,11 @@ impl Stream {
             self.subscription.close(CloseReason::Fenced);
         }
     }
+}
+
+/// A worker's name has the form of the other resources' names.
+fn is_worker_name(name: &str) -> bool {
+    name.strip_prefix("workers/").is_some_and(|id| Id::from(id).is_valid_for(Kind::Line))
 }
 
 async fn sleep_until(due: Option<Instant>) {

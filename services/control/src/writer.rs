@@ -29,8 +29,8 @@ pub use wish::{Action, Resolved, Wish};
 
 /// How often a write is planned anew before the client is told.
 const ATTEMPTS: u32 = 5;
-/// Compares, operations or bytes that a step leaves free for the request's outcome and the audit event.
-const ROOM: usize = 4;
+/// Compares or operations beside those of the changes: the request's outcome, the audit event.
+const BESIDE: usize = 2;
 /// Bytes of one step, below what the store takes.
 const STEP_BYTES: usize = REQUEST_BYTES_MAX - 64 * 1024;
 
@@ -72,9 +72,12 @@ pub struct Writer {
 }
 
 enum Attempt {
+    /// It is in the store.
     Done(Written),
-    /// Somebody else wrote first; the picture must reach this revision before the next attempt.
-    Lost(i64),
+    /// Nothing is to be written, or it is refused; true as far as the picture is.
+    Planned(Box<Result<Written, ApiError>>),
+    /// Somebody else wrote first.
+    Lost,
 }
 
 impl Writer {
@@ -86,59 +89,95 @@ impl Writer {
 
     /// Carries a write out; when it returns, this replica's reads show it.
     ///
+    /// Refusals and writes that change nothing hold for what the store held after the write began, whichever replica
+    /// wrote it; only with `validate_only` the picture is enough.
+    ///
     /// # Errors
     ///
     /// Everything that is wrong with the write, or that the store does not take it.
     pub async fn write(&self, write: &Write) -> Result<Written, ApiError> {
-        if let Some(id) = write.request_id
-            && !write.validate_only
-            && let Some(earlier) = self.remembered(id).await?
-        {
-            return self.repeat(write, id, &earlier).await;
+        if write.validate_only {
+            return self.validate(write);
+        }
+        // Of many wishes some may need no change, which no compare of the transaction looks after.
+        let mut fresh = write.wishes.len() > 1;
+        if fresh {
+            self.refresh().await?;
         }
         for attempt in 0..ATTEMPTS {
-            match self.attempt(write).await? {
-                Attempt::Done(written) => return Ok(written),
-                Attempt::Lost(revision) => {
-                    self.publisher.reach(revision).await?;
-                    let spread = u64::from(Uuid::new_v4().as_bytes()[0]);
-                    tokio::time::sleep(Duration::from_micros(spread * 50 * (u64::from(attempt) + 1))).await;
-                }
+            if let Some(id) = write.request_id
+                && let Some(earlier) = self.remembered(id).await?
+            {
+                return self.repeat(write, id, &earlier).await;
             }
+            let published = self.publisher.current()?;
+            match self.attempt(write, &published.picture).await? {
+                Attempt::Done(written) => return Ok(written),
+                Attempt::Planned(planned) => {
+                    if fresh || published.revision >= self.head().await? {
+                        return *planned;
+                    }
+                }
+                Attempt::Lost => pause(attempt).await,
+            }
+            self.refresh().await?;
+            fresh = true;
         }
         Err(ApiError::WriteConflict)
     }
 
-    async fn attempt(&self, write: &Write) -> Result<Attempt, ApiError> {
+    fn validate(&self, write: &Write) -> Result<Written, ApiError> {
         let published = self.publisher.current()?;
-        let picture = &published.picture;
-        check_revision(picture, write.if_revision)?;
-        let mut results = wish::resolve(picture, &write.wishes)?;
-        let changes: Vec<Changed> = results.iter().filter_map(Resolved::changed).collect();
+        let (results, changes) = plan(write, &published.picture)?;
+        if write.atomic && !changes.is_empty() {
+            self.atomic_steps(&changes, &published.picture)?;
+        }
+        Ok(Written { results, revision: published.picture.revision })
+    }
+
+    async fn attempt(&self, write: &Write, picture: &Picture) -> Result<Attempt, ApiError> {
+        let (mut results, changes) = match plan(write, picture) {
+            Ok(planned) => planned,
+            Err(error) => return Ok(Attempt::Planned(Box::new(Err(error)))),
+        };
         if changes.is_empty() {
-            return Ok(Attempt::Done(Written { results, revision: published.revision }));
+            return Ok(Attempt::Planned(Box::new(Ok(Written { results, revision: picture.revision }))));
         }
-        let model: Vec<Change> = changes.iter().map(model_change).collect();
-        picture.topology.apply(picture.revision, &model).map_err(ApiError::Topology)?;
-        if write.validate_only {
-            return Ok(Attempt::Done(Written { results, revision: published.revision }));
-        }
-        let steps = self.steps(&changes, picture.revision);
+        let steps =
+            if write.atomic { self.atomic_steps(&changes, picture)? } else { self.steps(&changes, picture) };
         if steps.len() > 1 {
-            if write.atomic {
-                let size = recipe(&self.keys, &changes, picture.revision).then.len();
-                return Err(ApiError::ApplyTooLarge { size, limit: OPERATIONS_MAX - ROOM });
-            }
             let revision = self.stepwise(write, steps, &mut results).await?;
             return Ok(Attempt::Done(Written { results, revision }));
         }
-        match self.commit(write, write.request_id, &changes, picture.revision).await? {
+        match self.commit(write, write.request_id, &changes, picture).await? {
             Some(revision) => {
-                self.publisher.reach(revision).await?;
+                self.show(revision).await;
                 wish::settle(&mut results, revision);
                 Ok(Attempt::Done(Written { results, revision }))
             }
-            None => Ok(Attempt::Lost(self.store.revision().await?)),
+            None => Ok(Attempt::Lost),
+        }
+    }
+
+    /// The revision of the last change of any resource, from the store itself.
+    ///
+    /// # Errors
+    ///
+    /// The store does not answer.
+    pub async fn head(&self) -> Result<i64, ApiError> {
+        let found = self.store.get(&[self.keys.head()], None).await?;
+        Ok(found.items.into_iter().flatten().next().map_or(0, |item| item.mod_revision))
+    }
+
+    /// Waits until the picture has everything that the store holds now.
+    async fn refresh(&self) -> Result<(), ApiError> {
+        self.publisher.reach(self.head().await?).await.map(drop)
+    }
+
+    /// Waits until the picture has what was just committed. It is committed, whether it can be shown or not.
+    async fn show(&self, revision: i64) {
+        if self.publisher.reach(revision).await.is_err() {
+            tracing::warn!(revision, "a committed write does not come back from the store yet");
         }
     }
 
@@ -172,21 +211,40 @@ impl Writer {
         Ok(revision)
     }
 
+    /// Commits one step. What others change meanwhile is no obstacle while it is not what the step changes.
     async fn step(&self, write: &Write, step: &[Changed], is_last: bool) -> Result<i64, ApiError> {
-        let published = self.publisher.current()?;
-        let model: Vec<Change> = step.iter().map(model_change).collect();
-        let picture = &published.picture;
-        picture.topology.apply(picture.revision, &model).map_err(ApiError::Topology)?;
         let remember = write.request_id.filter(|_| is_last);
-        let committed = self.commit(write, remember, step, picture.revision).await?;
-        let revision = committed.ok_or(ApiError::WriteConflict)?;
-        self.publisher.reach(revision).await?;
-        Ok(revision)
+        for attempt in 0..ATTEMPTS {
+            let published = self.publisher.current()?;
+            let picture = &published.picture;
+            if step.iter().any(|change| picture.get(&change.name) != change.before.as_ref()) {
+                return Err(ApiError::WriteConflict);
+            }
+            check(picture, step)?;
+            if let Some(revision) = self.commit(write, remember, step, picture).await? {
+                self.publisher.reach(revision).await?;
+                return Ok(revision);
+            }
+            pause(attempt).await;
+            self.refresh().await?;
+        }
+        Err(ApiError::WriteConflict)
+    }
+
+    /// The one step of an atomic write.
+    fn atomic_steps(&self, changes: &[Changed], picture: &Picture) -> Result<Vec<Vec<Changed>>, ApiError> {
+        let steps = self.steps(changes, picture);
+        if steps.len() > 1 {
+            let txn = recipe(&self.keys, changes, picture);
+            let size = txn.then.len().max(txn.compares.len()) + BESIDE;
+            return Err(ApiError::ApplyTooLarge { size, limit: OPERATIONS_MAX });
+        }
+        Ok(steps)
     }
 
     /// Puts changes into as few transactions as hold them, in apply order, deletions last and in reverse.
-    fn steps(&self, changes: &[Changed], revision: i64) -> Vec<Vec<Changed>> {
-        if self.fits(changes, revision) {
+    fn steps(&self, changes: &[Changed], picture: &Picture) -> Vec<Vec<Changed>> {
+        if self.fits(changes, picture) {
             return vec![changes.to_vec()];
         }
         let mut ordered = changes.to_vec();
@@ -198,7 +256,7 @@ impl Writer {
             match steps.last_mut() {
                 Some(step) if step.len() < OPERATIONS_MAX => {
                     step.push(change);
-                    if !self.fits(step, revision) {
+                    if !self.fits(step, picture) {
                         let change = step.pop();
                         steps.push(change.into_iter().collect());
                     }
@@ -209,12 +267,12 @@ impl Writer {
         steps
     }
 
-    fn fits(&self, changes: &[Changed], revision: i64) -> bool {
-        if changes.len() > OPERATIONS_MAX - ROOM {
+    fn fits(&self, changes: &[Changed], picture: &Picture) -> bool {
+        let most = OPERATIONS_MAX - BESIDE;
+        if changes.len() > most {
             return false;
         }
-        let txn = recipe(&self.keys, changes, revision);
-        let most = OPERATIONS_MAX - ROOM;
+        let txn = recipe(&self.keys, changes, picture);
         let bytes = |op: &Op| match op {
             Op::Put { key, value, .. } => key.len() + value.len(),
             Op::Get { keys, .. } | Op::Delete { keys } => keys.start().len(),
@@ -230,10 +288,14 @@ impl Writer {
         write: &Write,
         request_id: Option<Uuid>,
         changes: &[Changed],
-        revision: i64,
+        picture: &Picture,
     ) -> Result<Option<i64>, ApiError> {
         let id = request_id.unwrap_or_else(Uuid::new_v4);
-        let txn = recipe(&self.keys, changes, revision);
+        let mut txn = recipe(&self.keys, changes, picture);
+        let head = self.keys.topology_head();
+        if write.if_revision != 0 && txn.compares.iter().all(|compare| *compare.keys.start() != head) {
+            txn.compares.push(Compare::unchanged(head, picture.topology_revision));
+        }
         let outcome = match self.run(write, id, changes, txn.clone()).await {
             Err(StoreError::LeaseNotFound { .. }) => {
                 self.leases.forget().await;
@@ -287,12 +349,27 @@ impl Writer {
     }
 }
 
-fn check_revision(picture: &Picture, if_revision: i64) -> Result<(), ApiError> {
-    if if_revision == 0 {
-        return Ok(());
-    }
+/// Holds the wishes against the picture; also returns what is to be changed, which fits the whole topology.
+fn plan(write: &Write, picture: &Picture) -> Result<(Vec<Resolved>, Vec<Changed>), ApiError> {
     let changed = picture.topology_revision;
-    if changed > if_revision { Err(ApiError::RevisionChanged { changed }) } else { Ok(()) }
+    if write.if_revision != 0 && changed > write.if_revision {
+        return Err(ApiError::RevisionChanged { changed });
+    }
+    let results = wish::resolve(picture, &write.wishes)?;
+    let changes: Vec<Changed> = results.iter().filter_map(Resolved::changed).collect();
+    check(picture, &changes)?;
+    Ok((results, changes))
+}
+
+fn check(picture: &Picture, changes: &[Changed]) -> Result<(), ApiError> {
+    let model: Vec<Change> = changes.iter().map(model_change).collect();
+    picture.topology.apply(picture.revision, &model).map(drop).map_err(ApiError::Topology)
+}
+
+/// Waits a little before the next attempt, not all writers for the same time.
+async fn pause(attempt: u32) {
+    let spread = u64::from(Uuid::new_v4().as_bytes()[0]);
+    tokio::time::sleep(Duration::from_micros(spread * 50 * (u64::from(attempt) + 1))).await;
 }
 
 fn model_change(change: &Changed) -> Change {

@@ -7,6 +7,7 @@ use um_wire::{Kinded, v1};
 
 use super::{Api, actor, name_of, project, refuse, reply, reply_at, request_id};
 use crate::{
+    clock,
     conditions::decorate,
     error::ApiError,
     publisher::Published,
@@ -71,7 +72,7 @@ impl Api {
         let next = match (rest.peek(), last) {
             (Some(_), Some(last)) => {
                 self.snapshots.keep(&published);
-                PageToken { revision: published.revision, after: last.name.to_string() }.encode()
+                PageToken { revision: published.picture.revision, after: last.name.to_string() }.encode()
             }
             (_, _) => String::new(),
         };
@@ -154,10 +155,12 @@ impl Api {
     where
         K: Kinded + TryFrom<v1::Resource>,
     {
+        let validate_only = common.validate_only;
         let (result, revision) = self.commit_one(request, wish, common).await?;
         let after = result.after.ok_or_else(|| ApiError::NotFound(result.name.to_string()))?;
         let published = self.publisher.current()?;
-        Ok(reply_at(self.show(&after, &published)?, revision, None))
+        let age = published.stale_for(clock::now()).filter(|_| validate_only);
+        Ok(reply_at(self.show(&after, &published)?, revision, age))
     }
 
     async fn commit_one(

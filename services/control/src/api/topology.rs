@@ -14,6 +14,7 @@ use um_wire::{
 
 use super::{Api, actor, field_of, refuse, reply, request_id, watch};
 use crate::{
+    clock,
     error::ApiError,
     publisher::Published,
     stored::Shared,
@@ -103,7 +104,9 @@ impl Api {
         let written = written.map_err(|error| error.into_status_with(path))?;
         let results = written.results.iter().map(|resolved| result(resolved, &path)).collect();
         let response = v1::ApplyResponse { results, revision: written.revision };
-        Ok(super::reply_at(response, written.revision, None))
+        let published = self.publisher.current()?;
+        let age = published.stale_for(clock::now()).filter(|_| write.validate_only);
+        Ok(super::reply_at(response, written.revision, age))
     }
 }
 
@@ -191,7 +194,7 @@ async fn export(
     let chunks: Vec<Vec<Shared>> = chunks.collect();
     for chunk in chunks {
         let resources = chunk.iter().map(|stored| stored.written.clone()).collect();
-        let response = v1::ExportResponse { revision: published.revision, resources };
+        let response = v1::ExportResponse { revision: published.picture.revision, resources };
         if sender.send(Ok(response)).await.is_err() {
             return;
         }

@@ -1,8 +1,15 @@
 //! The Watch stream (rules W1 to W7 of the API design): a snapshot if asked for, then every change of every revision.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{
+    sync::mpsc,
+    time::{sleep_until, timeout},
+};
 use tonic::Status;
 use um_topology::Kind;
 use um_wire::{
@@ -12,6 +19,7 @@ use um_wire::{
 
 use super::Api;
 use crate::{
+    clock,
     conditions::decorate, error::ApiError, history::Revision, picture::Changed, publisher::Published,
     stored::Shared,
 };
@@ -37,8 +45,12 @@ struct Watcher {
     kinds: BTreeSet<Kind>,
     bookmark: Duration,
     sender: mpsc::Sender<Result<v1::WatchResponse, Status>>,
+    /// The store that counts the revisions.
+    store_id: Arc<str>,
     /// Everything up to this revision was sent.
     sent: i64,
+    /// When a bookmark is due because nothing else was sent.
+    due: Instant,
 }
 
 /// Starts a watch.
@@ -55,9 +67,11 @@ pub(super) async fn start(api: &Api, request: v1::WatchRequest) -> Result<Stream
     if request.start_revision > 0 && published.history.after(request.start_revision).is_none() {
         return Err(ApiError::RevisionCompacted { oldest: published.history.since() });
     }
-    let sent = if request.start_revision > 0 { request.start_revision } else { published.revision };
+    let sent = if request.start_revision > 0 { request.start_revision } else { published.picture.revision };
     let (sender, receiver) = mpsc::channel(QUEUE);
-    let watcher = Watcher { api: api.clone(), kinds, bookmark, sender, sent };
+    let due = clock::now() + bookmark;
+    let store_id = Arc::clone(&published.picture.store_id);
+    let watcher = Watcher { api: api.clone(), kinds, bookmark, sender, store_id, sent, due };
     tokio::spawn(watcher.run(published, request.send_initial));
     Ok(Stream::new(receiver))
 }
@@ -65,12 +79,12 @@ pub(super) async fn start(api: &Api, request: v1::WatchRequest) -> Result<Stream
 /// The picture to begin with, which must have reached the revision that the client starts from.
 async fn reached(api: &Api, start: i64) -> Result<Arc<Published>, ApiError> {
     let published = api.publisher.current()?;
-    if start <= published.revision {
+    if start <= published.picture.revision {
         return Ok(published);
     }
     match timeout(BEHIND, api.publisher.reach(start)).await {
         Ok(reached) => reached,
-        Err(_) => Err(ApiError::ReplicaBehind { current: published.revision }),
+        Err(_) => Err(ApiError::ReplicaBehind { current: published.picture.revision }),
     }
 }
 
@@ -94,9 +108,9 @@ fn bookmark_of(asked: Option<prost_types::Duration>) -> Result<Duration, ApiErro
 
 impl Watcher {
     async fn run(mut self, published: Arc<Published>, send_initial: bool) {
-        self.api.metrics.subscribers("watch", 1);
+        self.api.metrics.subscribers("topology", 1);
         let ended = self.follow(&published, send_initial).await;
-        self.api.metrics.subscribers("watch", -1);
+        self.api.metrics.subscribers("topology", -1);
         if let Err(error) = ended {
             // The client may be gone already, which is as good an end as any.
             let _ = self.sender.try_send(Err(error.into()));
@@ -112,26 +126,25 @@ impl Watcher {
             let current = updates.borrow_and_update().clone().ok_or(ApiError::ShuttingDown)?;
             self.catch_up(&current).await?;
             tokio::select! {
-                changed = timeout(self.bookmark, updates.changed()) => match changed {
-                    Ok(Ok(())) => {}
-                    Ok(Err(_)) => return Err(ApiError::ShuttingDown),
-                    Err(_) => self.send(self.sent, Message::Bookmark(v1::watch_response::Bookmark {})).await?,
-                },
+                () = sleep_until(self.due.into()) => {
+                    self.send(self.sent, Message::Bookmark(v1::watch_response::Bookmark {})).await?;
+                }
+                changed = updates.changed() => if changed.is_err() { return Err(ApiError::ShuttingDown) },
                 () = self.api.stop.cancelled() => return Err(ApiError::ShuttingDown),
                 () = self.sender.closed() => return Ok(()),
             }
         }
     }
 
-    async fn initial(&self, published: &Published) -> Result<(), ApiError> {
+    async fn initial(&mut self, published: &Published) -> Result<(), ApiError> {
         let mut chunk = Vec::with_capacity(CHUNK);
-        for kind in &self.kinds {
-            for stored in published.picture.of_kind(*kind, None) {
+        for kind in self.kinds.clone() {
+            for stored in published.picture.of_kind(kind, None) {
                 chunk.push(decorate(stored, &published.picture.topology, &self.api.fleet));
                 if chunk.len() == CHUNK {
                     let resources = std::mem::take(&mut chunk);
                     self.send(
-                        published.revision,
+                        published.picture.revision,
                         Message::Initial(v1::watch_response::Initial { resources }),
                     )
                     .await?;
@@ -139,13 +152,17 @@ impl Watcher {
             }
         }
         if !chunk.is_empty() {
-            self.send(published.revision, Message::Initial(v1::watch_response::Initial { resources: chunk }))
+            self.send(published.picture.revision, Message::Initial(v1::watch_response::Initial { resources: chunk }))
                 .await?;
         }
-        self.send(published.revision, Message::InitialEnd(v1::watch_response::InitialEnd {})).await
+        self.send(published.picture.revision, Message::InitialEnd(v1::watch_response::InitialEnd {})).await
     }
 
     async fn catch_up(&mut self, current: &Published) -> Result<(), ApiError> {
+        if current.picture.store_id != self.store_id {
+            // Another store took its place; its revisions are others although the numbers may be the same.
+            return Err(ApiError::RevisionCompacted { oldest: current.history.since() });
+        }
         let Some(revisions) = current.history.after(self.sent) else {
             return Err(ApiError::SlowConsumer { last: self.sent });
         };
@@ -158,12 +175,12 @@ impl Watcher {
                 .map(|change| self.change(change, current))
                 .collect();
             if !changes.is_empty() {
-                let message = v1::watch_response::Changes { merged: revision.merged, changes };
+                let message = v1::watch_response::Changes { merged: revision.merged_since.is_some(), changes };
                 self.send(revision.revision, Message::Changes(message)).await?;
             }
             self.sent = revision.revision;
         }
-        self.sent = self.sent.max(current.revision);
+        self.sent = self.sent.max(current.picture.revision);
         Ok(())
     }
 
@@ -178,10 +195,13 @@ impl Watcher {
         }
     }
 
-    async fn send(&self, revision: i64, message: Message) -> Result<(), ApiError> {
+    async fn send(&mut self, revision: i64, message: Message) -> Result<(), ApiError> {
         let response = v1::WatchResponse { revision, message: Some(message) };
         match timeout(PATIENCE, self.sender.send(Ok(response))).await {
-            Ok(Ok(())) => Ok(()),
+            Ok(Ok(())) => {
+                self.due = clock::now() + self.bookmark;
+                Ok(())
+            }
             Ok(Err(_)) => Err(ApiError::ShuttingDown),
             Err(_) => Err(ApiError::SlowConsumer { last: self.sent }),
         }

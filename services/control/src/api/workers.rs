@@ -54,7 +54,7 @@ impl WorkerService for Api {
         let page: Vec<(String, Known)> = all.by_ref().take(size).collect();
         let next_page_token = match (all.peek(), page.last()) {
             (Some(_), Some((last, _))) => {
-                PageToken { revision: published.revision, after: last.clone() }.encode()
+                PageToken { revision: published.picture.revision, after: last.clone() }.encode()
             }
             (_, _) => String::new(),
         };

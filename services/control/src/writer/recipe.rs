@@ -9,7 +9,12 @@ use bytes::Bytes;
 use um_store::{Compare, Op, Txn};
 use um_topology::{Kind, Name, UniqueValue, references, unique_values};
 
-use crate::{keys::Keys, picture::Changed, stored::Stored};
+use crate::{
+    keys::Keys,
+    picture::{Changed, Picture},
+    schema,
+    stored::Stored,
+};
 
 /// A transaction under construction: no key is compared for two things or written twice.
 #[derive(Debug)]
@@ -21,8 +26,9 @@ pub(super) struct Recipe<'a> {
     writes: BTreeMap<Bytes, Op>,
 }
 
-/// Makes the transaction for changes that were planned on the picture of `revision`.
-pub(super) fn recipe(keys: &Keys, changes: &[Changed], revision: i64) -> Txn {
+/// Makes the transaction for changes that were planned on `picture`.
+pub(super) fn recipe(keys: &Keys, changes: &[Changed], picture: &Picture) -> Txn {
+    let revision = picture.revision;
     let mut recipe = Recipe { keys, changes, revision, compares: Vec::new(), writes: BTreeMap::new() };
     for change in changes {
         recipe.spec(change);
@@ -31,8 +37,10 @@ pub(super) fn recipe(keys: &Keys, changes: &[Changed], revision: i64) -> Txn {
     recipe.unique_values();
     if changes.iter().any(|change| change.name.kind != Kind::User) {
         // Rules between lines, lists, stations and settings are no single key's business.
-        recipe.compares.push(Compare::unchanged_under(&keys.topology_specs(), revision));
+        recipe.compares.push(Compare::unchanged(keys.topology_head(), picture.topology_revision));
+        recipe.writes.insert(keys.topology_head(), Op::put(keys.topology_head(), schema::mark()));
     }
+    recipe.writes.insert(keys.head(), Op::put(keys.head(), schema::mark()));
     Txn { compares: recipe.compares, then: recipe.writes.into_values().collect(), otherwise: Vec::new() }
 }
 
