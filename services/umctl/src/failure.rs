@@ -50,9 +50,9 @@ impl Failure {
             Self::Server(refusal) => match refusal.status.code() {
                 Code::NotFound => 3,
                 Code::Aborted | Code::AlreadyExists => 4,
-                Code::Unavailable | Code::DeadlineExceeded => 7,
+                // Cancelled is what the time limit of a request makes of it.
+                Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled => 7,
                 Code::Ok
-                | Code::Cancelled
                 | Code::Unknown
                 | Code::InvalidArgument
                 | Code::PermissionDenied
@@ -144,7 +144,8 @@ pub(crate) fn explain(status: &Status, manifest: Option<&Manifest>) -> String {
         say(&violation.subject, &violation.description);
     }
     if text.is_empty() {
-        let silent = status.code() == Code::Unavailable && details.error_info().is_none();
+        let silent =
+            matches!(status.code(), Code::Unavailable | Code::Cancelled) && details.error_info().is_none();
         text = match status.message() {
             message if silent => format!("the control plane does not answer: {message}"),
             "" => status.code().description().to_owned(),
@@ -196,6 +197,7 @@ mod tests {
             (Status::already_exists(""), 4),
             (Status::unavailable(""), 7),
             (Status::deadline_exceeded(""), 7),
+            (Status::cancelled("Timeout expired"), 7),
             (Status::invalid_argument(""), 1),
         ] {
             assert_eq!(Failure::from(status).exit_code(), code);

@@ -23,8 +23,8 @@ pub(crate) async fn run(
     arguments: &Apply,
 ) -> Result<(), Failure> {
     let manifest = manifest::read(&arguments.files.files)?;
-    let batches = batches(manifest);
     let (prune, atomic) = (arguments.files.prune, arguments.atomic);
+    let batches = batches(manifest, if prune || atomic { usize::MAX } else { MAX_ITEMS });
     if batches.len() > 1 && (prune || atomic) {
         return Err(Failure::Usage(
             "so many resources do not fit one request, which --prune and --atomic need".to_owned(),
@@ -63,7 +63,7 @@ pub(crate) async fn diff(
     arguments: &Diff,
 ) -> Result<(), Failure> {
     let manifest = manifest::read(&arguments.files.files)?;
-    let batches = batches(manifest);
+    let batches = batches(manifest, usize::MAX);
     if batches.len() > 1 {
         return Err(Failure::Usage(
             "so many resources do not fit one request; diff them in parts".to_owned(),
@@ -93,22 +93,23 @@ fn request(batch: &Manifest, files: &Files) -> v1::ApplyRequest {
 }
 
 /// Cuts manifests into requests of bounded size. More than one are in an order in which each can stand.
-fn batches(manifest: Manifest) -> Vec<Manifest> {
+fn batches(manifest: Manifest, max_items: usize) -> Vec<Manifest> {
     let size = |item: &Item| item.resource.encoded_len() + 8;
-    if manifest.items.iter().map(size).sum::<usize>() <= MAX_BATCH {
+    let all = manifest.items.iter().map(size).sum::<usize>();
+    if all <= MAX_BATCH && manifest.items.len() <= max_items {
         return vec![manifest];
     }
     let mut items = manifest.items;
     items.sort_by_key(|item| item.resource.kind());
     let mut batches = vec![Manifest::default()];
-    let mut filled = 0;
+    let (mut filled, mut count) = (0, 0);
     for item in items {
         let size = size(&item);
-        if filled + size > MAX_BATCH {
+        if filled + size > MAX_BATCH || count == max_items {
             batches.push(Manifest::default());
-            filled = 0;
+            (filled, count) = (0, 0);
         }
-        filled += size;
+        (filled, count) = (filled + size, count + 1);
         if let Some(batch) = batches.last_mut() {
             batch.items.push(item);
         }
@@ -224,7 +225,10 @@ fn progress(total: usize) -> ProgressBar {
     ProgressBar::new(u64::try_from(total).unwrap_or(0))
 }
 
+/// Bytes of one request; the server takes 4 MiB.
 const MAX_BATCH: usize = 3 << 20;
+/// Resources of one request, so that each is answered in its time and the bar moves.
+const MAX_ITEMS: usize = 500;
 const LARGE: usize = 1_000;
 
 #[cfg(test)]
@@ -279,7 +283,9 @@ mod tests {
             ));
         }
         text.push_str("kind: ProxyList\nname: um\nentries: [{id: a, address: 127.0.0.1}]\n");
-        let batches = batches(manifest::parse("users.yaml", &text).unwrap());
+        let manifest = manifest::parse("users.yaml", &text).unwrap();
+        assert!(batches(manifest.clone(), 50).iter().all(|batch| batch.items.len() <= 50));
+        let batches = batches(manifest, usize::MAX);
         assert_eq!(batches.iter().map(|batch| batch.items.len()).sum::<usize>(), 201);
         assert!(batches.len() > 1);
         assert_eq!(batches[0].items[0].resource.name(), "proxyLists/um");

@@ -62,3 +62,40 @@ fn texts(path: &Path) -> Result<Vec<(String, String)>, Failure> {
     };
     files.iter().map(read).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_gives_its_manifests_in_the_order_of_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+        write("b.yml", "kind: User\nname: b\nextension: \"2\"\n");
+        write("a.yaml", "kind: User\nname: a\nextension: \"1\"\n");
+        write("c.json", r#"{"kind": "User", "name": "c", "extension": "3"}"#);
+        write("notes.txt", "not a manifest");
+        let manifest = read(&[folder.path().to_owned()]).unwrap();
+        let names: Vec<_> = manifest.resources().map(um_wire::v1::Resource::name).collect();
+        assert_eq!(names, ["users/a", "users/b", "users/c"]);
+    }
+
+    #[test]
+    fn faults_of_all_files_are_told_together() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a.yaml", "b.yaml"] {
+            fs::write(folder.path().join(name), "kind: Lien\n").unwrap();
+        }
+        let told = read(&[folder.path().to_owned()]).unwrap_err().to_string();
+        assert!(told.contains("a.yaml:1:7: kind: ") && told.contains("b.yaml:1:7: kind: "), "{told}");
+    }
+
+    #[test]
+    fn nothing_to_read_is_a_failure() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(read(&[folder.path().to_owned()]).unwrap_err().exit_code(), 1);
+        assert!(
+            read(&[folder.path().join("missing.yaml")]).unwrap_err().to_string().contains("missing.yaml")
+        );
+    }
+}
