@@ -116,6 +116,21 @@ impl PortPool {
         Ok(pair)
     }
 
+    /// Reserves the pair that has rested longest, although its rest is not over: for a pool that is empty otherwise, where
+    /// a call without ports would be the greater harm. It has rested for `least` at the least.
+    ///
+    /// # Errors
+    /// [`Exhausted`] when no pair has rested for that long.
+    pub fn reserve_rested(&mut self, now: Instant, least: Duration) -> Result<PortPair, Exhausted> {
+        let early = self.quarantine.saturating_sub(least);
+        let exhausted = Exhausted { limit: self.limit() };
+        let (_, pair) = *self.resting.front().filter(|(until, _)| *until <= now + early).ok_or(exhausted)?;
+        self.resting.pop_front();
+        self.mark(pair, true);
+        self.used += 1;
+        Ok(pair)
+    }
+
     /// Gives a pair back; it rests before it is used again. A pair that is not reserved is ignored.
     pub fn release(&mut self, now: Instant, pair: PortPair) {
         if self.mark(pair, false) {

@@ -1,7 +1,7 @@
 //! The media of a call: two pairs of ports, one relay, and what both sides agreed on.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use ipnet::IpNet;
@@ -125,12 +125,17 @@ impl Engine {
     }
 
     fn reserve(&mut self, now: Instant) -> Option<(PortPair, PortPair)> {
-        let inbound = self.ports.reserve(now).ok()?;
-        if let Ok(outbound) = self.ports.reserve(now) {
+        let inbound = self.reserve_pair(now)?;
+        if let Some(outbound) = self.reserve_pair(now) {
             return Some((inbound, outbound));
         }
         self.ports.release(now, inbound);
         None
+    }
+
+    /// Under load a pair may have to work again before it has rested as long as it should.
+    fn reserve_pair(&mut self, now: Instant) -> Option<PortPair> {
+        self.ports.reserve(now).or_else(|_| self.ports.reserve_rested(now, SHORT_REST)).ok()
     }
 
     /// Gives the ports of a call back and names its relay.
@@ -210,3 +215,6 @@ impl Session {
         negotiation.remote(signalling, Arc::from(allow))
     }
 }
+
+/// The least that a pair of ports rests: longer than packets stay in a network.
+const SHORT_REST: Duration = Duration::from_secs(1);

@@ -34,6 +34,20 @@ fn exhaustion_names_the_limit_and_ends_with_a_rested_pair() {
 }
 
 #[test]
+fn a_resting_pair_can_be_had_early_but_not_at_once() {
+    let now = start();
+    let mut pool = pool(20000, 20003);
+    let (first, second) = (pool.reserve(now).unwrap(), pool.reserve(now).unwrap());
+    let least = Duration::from_secs(1);
+    pool.release(now, second);
+    pool.release(now + least, first);
+    assert_eq!(pool.reserve_rested(now + Duration::from_millis(999), least), Err(Exhausted { limit: 2 }));
+    assert_eq!(pool.reserve_rested(now + least, least), Ok(second));
+    assert_eq!(pool.used(), 1);
+    assert_eq!(pool.reserve_rested(now + least, least), Err(Exhausted { limit: 2 }));
+}
+
+#[test]
 fn the_longest_unused_pair_comes_first() {
     let now = start();
     let mut pool = pool(20000, 20005);

@@ -109,6 +109,30 @@ fn without_ports_the_caller_gets_503() {
 }
 
 #[test]
+fn when_all_ports_rest_those_that_rested_a_second_work_again() {
+    let mut rig = Rig::new();
+    let mut hung_up = Vec::new();
+    for index in 0..25 {
+        let caller = Caller::new(&format!("c{index}"));
+        let (_, ok) = rig.answered_call(&caller);
+        hung_up.push(caller.inside("BYE", 2, &ok, ""));
+    }
+    let flow = Caller::new("x").flow;
+    for bye in hung_up {
+        rig.receive(flow, bye);
+    }
+    rig.pass_ms(999);
+    rig.skip();
+    let early = Caller::new("early");
+    rig.receive(early.flow, early.invite());
+    rig.response(100);
+    rig.response(503);
+    rig.pass_ms(1);
+    rig.skip();
+    rig.call(&Caller::new("late"));
+}
+
+#[test]
 fn the_relay_is_closed_once_and_the_ports_rest() {
     let mut rig = Rig::new();
     let caller = Caller::new("a");
