@@ -35,7 +35,7 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use um_media::Leg;
 use um_routing::Route;
@@ -72,7 +72,7 @@ pub(crate) struct Call {
     /// The attempt under way while [`State::Trying`]; those given up are the legs' affair.
     attempt: Option<Attempt>,
     last: u16,
-    /// When the failover budget is used up; set with the first attempt.
+    /// When the relay has to be open, then when the failover budget is used up.
     budget: Option<Instant>,
     acts: VecDeque<Act>,
 }
@@ -89,12 +89,18 @@ enum State {
 
 impl Call {
     /// Begins a call; the first order is to open the relay.
-    pub(crate) fn new(plan: Arc<Plan>) -> Self {
+    pub(crate) fn new(now: Instant, plan: Arc<Plan>) -> Self {
         let targets = &plan.route.targets;
         let regular = targets.iter().filter(|target| !target.last_resort).count();
-        let failover = Failover::new(targets.len(), regular);
-        let acts = VecDeque::from([Act::OpenRelay]);
-        Self { plan, state: State::Preparing, failover, attempt: None, last: 0, budget: None, acts }
+        Self {
+            failover: Failover::new(targets.len(), regular),
+            plan,
+            state: State::Preparing,
+            attempt: None,
+            last: 0,
+            budget: Some(now + RELAY_WAIT),
+            acts: VecDeque::from([Act::OpenRelay]),
+        }
     }
 
     /// Takes in one event.
@@ -233,9 +239,9 @@ impl Call {
         }
     }
 
-    /// A ringing attempt is not cut; anything else ends here.
+    /// A ringing attempt is not cut; anything else ends here, a relay that does not open too.
     fn on_budget_used_up(&mut self) {
-        let Some(attempt) = &self.attempt else { return };
+        let Some(attempt) = &self.attempt else { return self.on_relay_failed() };
         if attempt.is_ringing() {
             return;
         }
@@ -278,3 +284,6 @@ impl Call {
         self.acts.push_back(Act::Over(Ending { reason, status }));
     }
 }
+
+/// How long the media side may take to open a relay.
+const RELAY_WAIT: Duration = Duration::from_secs(2);

@@ -37,7 +37,7 @@ impl Bench {
             reason = "a test needs some instant; only differences are looked at"
         )]
         let now = Instant::now();
-        let mut call = Call::new(Arc::new(Plan { route: route(targets), own: Vec::new() }));
+        let mut call = Call::new(now, Arc::new(Plan { route: route(targets), own: Vec::new() }));
         assert_eq!(call.poll_output(), Some(Act::OpenRelay));
         Self { call, now, began: now }
     }
@@ -168,7 +168,6 @@ fn route(targets: u8) -> Route {
 fn nothing_is_sent_before_the_relay_is_open() {
     let mut bench = Bench::preparing(1);
     assert_eq!(bench.acts(), []);
-    assert_eq!(bench.call.poll_timeout(), None);
     bench.tell(Event::RelayOpened);
     assert!(matches!(bench.acts()[..], [Act::Locate(AttemptId(0), 0, _)]));
 }
@@ -179,6 +178,15 @@ fn a_call_without_ports_is_rejected_503() {
     bench.tell(Event::RelayFailed);
     let acts = bench.acts();
     assert_eq!((rejected(&acts), over(&acts)), (Some((503, Some(10))), Some(Reason::NoPorts)));
+}
+
+#[test]
+fn a_relay_that_does_not_open_in_time_is_as_good_as_none() {
+    let mut bench = Bench::preparing(1);
+    assert_eq!(bench.wait(), 2_000);
+    let acts = bench.acts();
+    assert_eq!((rejected(&acts), over(&acts)), (Some((503, Some(10))), Some(Reason::NoPorts)));
+    assert!(acts.contains(&Act::CloseRelay));
 }
 
 #[test]

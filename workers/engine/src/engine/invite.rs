@@ -151,7 +151,7 @@ impl Engine {
             explanation: Some(Arc::new(explanation)),
             relay_retries: 0,
         };
-        let session = Session::new(Arc::clone(&self.configuration), plan, inbound, story);
+        let session = Session::new(now, Arc::clone(&self.configuration), plan, inbound, story);
         self.lines.begin(&session.lines());
         self.admission.begin_outbound(now, &line_out, same_line(&line.id, &line_out));
         let serial = self.sessions.insert(session);

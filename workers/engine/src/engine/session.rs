@@ -120,13 +120,14 @@ pub(super) struct Sessions {
 
 impl Session {
     pub(super) fn new(
+        now: Instant,
         configuration: Arc<Configuration>,
         plan: Arc<Plan>,
         inbound: Inbound,
         story: Story,
     ) -> Box<Self> {
         Box::new(Self {
-            call: Call::new(Arc::clone(&plan)),
+            call: Call::new(now, Arc::clone(&plan)),
             configuration,
             plan,
             inbound,

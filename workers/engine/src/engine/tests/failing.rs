@@ -117,6 +117,22 @@ fn only_100_for_the_timeout_is_cancelled_before_the_next_server_is_tried() {
 }
 
 #[test]
+fn an_answer_that_crosses_our_cancel_is_taken() {
+    let mut rig = Rig::new();
+    let caller = Caller::new("a");
+    let first = rig.call(&caller);
+    rig.receive(first.flow, first.answer(100, ""));
+    rig.pass_ms(7_500);
+    let cancel = rig.request(&Method::Cancel);
+    rig.receive(first.flow, first.answer(200, ANSWER));
+    rig.receive(cancel.flow, cancel.answer(200, ""));
+    rig.request(&Method::Ack);
+    let ok = rig.response(200);
+    rig.receive(caller.flow, caller.ack(&ok));
+    rig.silent();
+}
+
+#[test]
 fn a_late_answer_of_a_server_that_was_given_up_is_acknowledged_and_hung_up() {
     let mut rig = Rig::new();
     let caller = Caller::new("a");
