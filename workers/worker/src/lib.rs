@@ -13,6 +13,7 @@ mod drain;
 mod journal;
 mod last_known_good;
 mod observe;
+mod process_load;
 mod resolver;
 mod signalling;
 mod status;

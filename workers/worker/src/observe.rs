@@ -19,6 +19,7 @@ use um_wire::v1;
 use crate::{
     clock,
     discovery::Event,
+    process_load::{ProcessLoad, Sampler},
     signalling::Mailbox,
     status::{RENEWED_EVERY, Status, Synced, TargetStatus, UsageStatus},
     traffic::Traffic,
@@ -70,6 +71,8 @@ pub(crate) struct Observer {
     show: watch::Sender<Arc<Status>>,
     reports: mpsc::Sender<Event>,
     renewed: Instant,
+    sampler: Sampler,
+    load: ProcessLoad,
 }
 
 struct LiveCall {
@@ -124,6 +127,8 @@ impl Observer {
             show: around.show,
             reports: around.reports,
             renewed: clock::now(),
+            sampler: Sampler::default(),
+            load: ProcessLoad::default(),
         }
     }
 
@@ -322,6 +327,7 @@ impl Observer {
             self.status.calls_per_second = rate;
             self.started = 0;
             self.renewed = now;
+            self.load = self.sampler.sample(now);
         }
         self.status.targets = self.targets.iter().map(|(key, target)| target.status(key, now)).collect();
         self.show.send_replace(Arc::new(self.status.clone()));
@@ -357,9 +363,10 @@ impl Observer {
             cps: self.status.calls_per_second,
             health: self.targets.iter().map(|(key, target)| target.health(key, now)).collect(),
             load: Some(v1::Load {
+                cpu_cores: self.load.cores,
+                memory_bytes: self.load.memory,
                 media_ports_used: usage.port_pairs * 2,
                 media_ports_limit: usage.port_pairs_limit * 2,
-                ..Default::default()
             }),
             lines: Vec::new(),
             draining: self.draining,
