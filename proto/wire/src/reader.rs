@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 
-use um_topology::{FieldViolation, Host, Id, Kind, Name};
+use um_topology::{FieldViolation, Host, Id, Kind, Name, Resource};
 
 use crate::Invalid;
 
@@ -15,9 +15,19 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// Returns the value, unless something could not be read.
-    pub(crate) fn finish<T>(self, value: T) -> Result<T, Invalid> {
-        if self.violations.is_empty() { Ok(value) } else { Err(Invalid { violations: self.violations }) }
+    /// Returns the value, unless something could not be read: then what the model finds wrong in the rest is told too.
+    pub(crate) fn finish<T: Into<Resource>>(self, value: T) -> Result<T, Invalid> {
+        if self.violations.is_empty() {
+            return Ok(value);
+        }
+        let mut violations = self.violations;
+        let unread = violations.len();
+        for found in um_topology::validate(&value.into()) {
+            if !violations[..unread].iter().any(|unread| hangs_on(&found.field, &unread.field)) {
+                violations.push(found);
+            }
+        }
+        Err(Invalid { violations })
     }
 
     pub(crate) fn reject(&mut self, field: &str, message: impl Display) {
@@ -118,6 +128,20 @@ impl Reader {
     }
 }
 
+/// Says whether what was found at `field` may be so only because `unread` is missing in the value.
+fn hangs_on(field: &str, unread: &str) -> bool {
+    let below = |inner: &str, outer: &str| {
+        inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    };
+    // An item that could not be read is left out of its list, so the others have moved.
+    let list = unread.strip_suffix(']').and_then(|open| open.rsplit_once('[')).map(|(list, _)| list);
+    below(field, list.unwrap_or(unread)) || below(unread, field) || DEPENDENT.contains(&(unread, field))
+}
+
+/// Rules of the model that hold a field against another one: the other one, and the field.
+const DEPENDENT: [(&str, &str); 3] =
+    [("strategy", "hash_on"), ("um.address_mode", "um.address"), ("transport.t1", "transport.t2")];
+
 fn clipped(text: &str) -> String {
     text.chars().take(128).collect()
 }
@@ -127,5 +151,30 @@ pub(crate) fn host_text(host: &Host) -> String {
     match host {
         Host::Ip(ip) => ip.to_string(),
         Host::Name(name) => name.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::hangs_on;
+
+    #[test]
+    fn what_only_follows_from_an_unread_field_is_not_told() {
+        for (field, unread) in [
+            ("transport.bind_address", "transport.bind_address"),
+            ("connection_address", "connection_address.host"),
+            ("domains[1]", "domains[0]"),
+            ("hash_on", "strategy"),
+        ] {
+            assert!(hangs_on(field, unread), "{field} after {unread}");
+        }
+        for (field, unread) in [
+            ("transport.receive_port", "transport.bind_address"),
+            ("entries[1].port", "entries[1].address"),
+            ("entries[1].id", "entries[0].health.dead_codes"),
+            ("domain", "domains[0]"),
+        ] {
+            assert!(!hangs_on(field, unread), "{field} after {unread}");
+        }
     }
 }

@@ -15,7 +15,6 @@ pub mod error;
 pub mod fleet;
 pub mod history;
 pub mod keys;
-pub mod measured_store;
 pub mod observe;
 pub mod picture;
 pub mod publisher;
@@ -43,7 +42,7 @@ use crate::{
     config::Config,
     fleet::Fleet,
     keys::Keys,
-    measured_store::MeasuredStore,
+    observe::MeasuredStore,
     publisher::{Publisher, publisher},
     snapshots::Snapshots,
     writer::Writer,
@@ -123,7 +122,7 @@ pub async fn start(config: &Config, store: Arc<dyn Store>, telemetry: &Telemetry
     let stop = CancellationToken::new();
     let keys = Keys::new(&config.realm);
     let metrics = telemetry.control_metrics();
-    let store: Arc<dyn Store> = Arc::new(MeasuredStore::new(store, &config.store, metrics.clone()));
+    let store: Arc<dyn Store> = Arc::new(MeasuredStore::new(store, metrics.clone()));
     let (follower, publisher) = publisher(Arc::clone(&store), keys.clone());
     tokio::spawn(follower.run(stop.clone()));
     tokio::spawn(observe::gauges(metrics.clone(), publisher.clone(), Arc::clone(&store), stop.clone()));

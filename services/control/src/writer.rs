@@ -4,10 +4,10 @@
 //! A write is idempotent by its request id: the outcome is remembered in the same transaction, so a client that never
 //! heard the answer may ask again, and a commit whose answer was lost is looked up instead of repeated.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use um_store::{Compare, OPERATIONS_MAX, Op, REQUEST_BYTES_MAX, Store, StoreError, Txn, TxnOutcome};
-use um_topology::Change;
+use um_topology::{Change, Kind, Name, Resource, Violation, ViolationKind};
 use uuid::Uuid;
 
 use self::{leases::Leases, recipe::recipe, requests::Remembered};
@@ -248,7 +248,7 @@ impl Writer {
             return vec![changes.to_vec()];
         }
         let mut ordered = changes.to_vec();
-        ordered.sort_by_key(|change| (change.after.is_none(), change.name.clone()));
+        ordered.sort_by_key(|change| (change.after.is_none(), place(change), change.name.clone()));
         let first_deletion = ordered.partition_point(|change| change.after.is_some());
         ordered[first_deletion..].reverse();
         let mut steps: Vec<Vec<Changed>> = Vec::new();
@@ -355,10 +355,36 @@ fn plan(write: &Write, picture: &Picture) -> Result<(Vec<Resolved>, Vec<Changed>
     if write.if_revision != 0 && changed > write.if_revision {
         return Err(ApiError::RevisionChanged { changed });
     }
-    let results = wish::resolve(picture, &write.wishes)?;
+    let (results, wrong) = wish::resolve(picture, &write.wishes)?;
     let changes: Vec<Changed> = results.iter().filter_map(Resolved::changed).collect();
-    check(picture, &changes)?;
-    Ok((results, changes))
+    let checked = check(picture, &changes);
+    if wrong.is_empty() {
+        checked?;
+        return Ok((results, changes));
+    }
+    Err(ApiError::Topology(with_the_rest(wrong, checked)))
+}
+
+/// Adds to the resources that make no sense what is wrong with the others, unless it may come from the lack of them.
+fn with_the_rest(mut wrong: Vec<Violation>, checked: Result<(), ApiError>) -> Vec<Violation> {
+    let Err(ApiError::Topology(others)) = checked else { return wrong };
+    let left_out: BTreeSet<Name> = wrong.iter().map(|violation| violation.resource.clone()).collect();
+    wrong.extend(others.into_iter().filter(|violation| match &violation.kind {
+        ViolationKind::Invalid | ViolationKind::LimitReached { .. } => true,
+        ViolationKind::ReferenceMissing { target } => !left_out.contains(target),
+        ViolationKind::ValueTaken { holder, .. } => !left_out.contains(holder),
+        ViolationKind::InUse { .. } | ViolationKind::Incompatible => false,
+    }));
+    wrong
+}
+
+/// Where a change stands among steps: by kind, but the line that the settings name for all stations comes before them.
+fn place(change: &Changed) -> (Kind, bool) {
+    let names_a_line = change.after.as_ref().is_some_and(|after| match &after.model {
+        Resource::Settings(settings) => settings.station_defaults.contact_line.is_some(),
+        Resource::ProxyList(_) | Resource::Line(_) | Resource::Station(_) | Resource::User(_) => false,
+    });
+    if names_a_line { (Kind::Line, true) } else { (change.name.kind, false) }
 }
 
 fn check(picture: &Picture, changes: &[Changed]) -> Result<(), ApiError> {

@@ -241,6 +241,8 @@ fn explanation(decision: &Decision, view: &Observed<'_>) -> v1::RouteExplanation
             (None, None, Some(response))
         }
     };
+    let mut targets: Vec<Target> = told.targets.iter().map(|one| target(one, view)).collect();
+    targets.sort_by_key(|target| (target.order == 0, target.order));
     v1::RouteExplanation {
         topology_revision: told.topology_revision,
         matched: Some(Matched {
@@ -254,7 +256,7 @@ fn explanation(decision: &Decision, view: &Observed<'_>) -> v1::RouteExplanation
             stage: rejection.stage.as_str().to_ascii_lowercase(),
             reason: rejection.reason.as_str().to_ascii_uppercase(),
         }),
-        targets: told.targets.iter().map(|one| target(one, view)).collect(),
+        targets,
         final_response,
         text: told.steps.clone(),
         headers,

@@ -5,7 +5,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use prost_types::FieldMask;
-use um_topology::{Kind, Name, Resource};
+use um_topology::{Kind, Name, Resource, Violation, validate};
 use um_wire::{
     Invalid, mask,
     v1::{self, resource::Spec},
@@ -118,12 +118,15 @@ impl Resolved {
     }
 }
 
-/// Holds every wish against the picture.
+/// Holds every wish against the picture; also returns every field of all of them that makes no sense.
 ///
 /// # Errors
 ///
-/// The first wish that cannot come true, or every field of all of them that makes no sense.
-pub(super) fn resolve(picture: &Picture, wishes: &[Wish]) -> Result<Vec<Resolved>, ApiError> {
+/// The first wish that cannot come true whatever its fields.
+pub(super) fn resolve(
+    picture: &Picture,
+    wishes: &[Wish],
+) -> Result<(Vec<Resolved>, Vec<Violation>), ApiError> {
     let mut results = Vec::with_capacity(wishes.len());
     let mut wrong = Vec::new();
     for wish in wishes {
@@ -145,7 +148,7 @@ pub(super) fn resolve(picture: &Picture, wishes: &[Wish]) -> Result<Vec<Resolved
             Err(error) => return Err(error),
         }
     }
-    if wrong.is_empty() { Ok(results) } else { Err(ApiError::Topology(wrong)) }
+    Ok((results, wrong))
 }
 
 fn create(picture: &Picture, name: &Name, resource: &v1::Resource) -> Result<Resolved, ApiError> {
@@ -269,10 +272,17 @@ fn check_etag(stored: &Stored, etag: &str) -> Result<(), ApiError> {
     Err(ApiError::EtagMismatch { name: stored.name.clone(), current: stored.etag() })
 }
 
+/// The resource of the model, of which every field makes sense.
 fn model(name: &Name, written: &v1::Resource) -> Result<Resource, ApiError> {
-    Resource::try_from(written).map_err(|invalid| {
-        ApiError::Topology(invalid.violations.into_iter().map(|one| one.of(name.clone())).collect())
-    })
+    let read = Resource::try_from(written).map_err(|invalid| invalid.violations);
+    let wrong = match read {
+        Ok(resource) => match validate(&resource) {
+            wrong if wrong.is_empty() => return Ok(resource),
+            wrong => wrong,
+        },
+        Err(wrong) => wrong,
+    };
+    Err(ApiError::Topology(wrong.into_iter().map(|one| one.of(name.clone())).collect()))
 }
 
 /// The fields that a mask names, from `patch` into `current`.

@@ -1,6 +1,7 @@
 //! Apply, Diff and Export.
 
 use tonic::Code;
+use tonic_types::StatusExt;
 use um_wire::v1::{self, apply_result::Action};
 use uuid::Uuid;
 
@@ -110,7 +111,7 @@ pub(crate) async fn an_export_applies_back_unchanged(fixture: &mut Fixture) {
     assert_eq!(answer.revision, revision);
     let users = v1::ExportRequest { kinds: vec![v1::resource::Kind::User.into()] };
     let part = control.topology.export(users).await.unwrap().into_inner().message().await.unwrap().unwrap();
-    assert_eq!(part.resources, exported[4..]);
+    assert_eq!(part.resources, exported[3..5]);
 
     // Into an empty store of another kind it goes just as well.
     let mut empty = Fixture::start(crate::Backend::Embedded).await;
@@ -139,6 +140,20 @@ pub(crate) async fn every_wrong_resource_is_named_in_one_answer(fixture: &mut Fi
             "resources[3].user.extension",
         ]
     );
+    // What is wrong between resources is told beside it, unless it follows from it.
+    let mixed = vec![
+        line("um", 70_000).into(),
+        station("vm", "6000", "um").into(),
+        station("vm2", "6000", "none").into(),
+    ];
+    let status = control.topology.apply(apply(mixed)).await;
+    let status = refused(status, Code::InvalidArgument, "FIELD_INVALID");
+    assert_eq!(wrong_fields(&status), ["resources[0].line.transport.receive_port"]);
+    let details = status.get_error_details();
+    let mut between: Vec<String> =
+        details.precondition_failure().unwrap().violations.iter().map(|one| one.subject.clone()).collect();
+    between.sort();
+    assert_eq!(between, ["resources[2].station.contact_line", "resources[2].station.extension"]);
     let twice = vec![user("dana", "2001", None).into(), user("dana", "2002", None).into()];
     let status = control.topology.apply(apply(twice)).await;
     let fields = wrong_fields(&refused(status, Code::InvalidArgument, "FIELD_INVALID"));
@@ -178,6 +193,27 @@ pub(crate) async fn a_large_apply_is_refused_when_atomic_and_else_written_in_ste
     let count = |action| answer.results.iter().filter(|result| result.action() == action).count();
     assert_eq!((count(Action::Updated), count(Action::Deleted)), (USERS / 2, USERS / 2));
     assert_eq!(control.export().await.1.len(), USERS / 2 + 4);
+}
+
+pub(crate) async fn stations_of_a_large_apply_may_rely_on_the_settings_in_it(fixture: &mut Fixture) {
+    const STATIONS: usize = 100;
+    let control = &mut fixture.control;
+    let stations = (0..STATIONS).map(|n| {
+        let station = station(&format!("s{n:02}"), &format!("{}", 7_000 + n), "um");
+        v1::Station { contact_line: None, ..station }.into()
+    });
+    let settings = v1::Settings {
+        station_defaults: Some(v1::settings::StationDefaults { contact_line: Some("lines/um".into()) }),
+        ..Default::default()
+    };
+    let resources = stations.chain([settings.into(), line("um", 5060).into()]).collect();
+    let answer = control.apply(resources).await;
+    assert!(answer.results.iter().all(|result| result.action() == Action::Created), "{answer:?}");
+    // What is not given any more goes again, in the other direction.
+    let prune = v1::ApplyRequest { prune: true, ..apply(vec![line("um", 5060).into()]) };
+    control.topology.apply(prune).await.unwrap();
+    let left: Vec<String> = control.export().await.1.iter().map(|one| one.name().to_owned()).collect();
+    assert_eq!(left, ["lines/um", "settings"]);
 }
 
 pub(crate) async fn users_may_swap_their_numbers(fixture: &mut Fixture) {
