@@ -9,7 +9,7 @@ cd "$(dirname "$0")/../.."
 
 readonly control=127.0.0.1:7400 admin=127.0.0.1:7410 gateway=127.0.0.1:5060
 readonly um1=127.0.0.1:5071 um2=127.0.0.1:5072 um1_control=127.0.0.1:6071 um2_control=127.0.0.1:6072
-bin=${BIN:-target/release}
+bin=${BIN:-${CARGO_TARGET_DIR:-target}/release}
 programs=(um-control um-worker umctl um-double)
 declare -A pids=()
 dir=''

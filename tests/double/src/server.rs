@@ -215,9 +215,8 @@ impl Agent for ServerAgent {
             Input::FlowFailed(flow) => self.wire.endpoint.handle_flow_failed(now, flow),
             Input::Rtp { local, packet, .. } => self.on_rtp(local.port(), &packet),
             Input::MediaRefused(local) => {
-                self.wire.note(format!("media port {} is in use by another program", local.port()));
-                if let Some(number) = self.by_port.get(&local.port()).copied() {
-                    self.hang_up(now, number, Ending::NoMedia);
+                if let Some(number) = self.by_port.remove(&local.port()) {
+                    self.move_media(now, number);
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! `um-double call`: one call, its ladder, and an exit code that says how it went.
 
 use std::{
-    net::{SocketAddr, ToSocketAddrs as _, UdpSocket},
+    net::{IpAddr, SocketAddr, ToSocketAddrs as _, UdpSocket},
     process::ExitCode,
     thread,
     time::Duration,
@@ -10,6 +10,7 @@ use std::{
 use anyhow::{Context as _, anyhow};
 use serde_json::json;
 use um_double::{CallNumber, CallerAgent, CallerConfig, Outcome, Plan, Report};
+use um_media::PortRange;
 use um_sip::{Diversion, DiversionReason, Flow, LineIndex, NameAddr, Transport, Uri, transaction::Timing};
 
 use super::{
@@ -33,7 +34,7 @@ pub(super) fn run(arguments: &Call) -> anyhow::Result<ExitCode> {
         says: arguments.says.clone(),
         listens: network.listens().to_vec(),
         media_address: address.ip(),
-        media_ports: arguments.media_ports,
+        media_ports: arguments.media_ports.map_or_else(|| free_ports(address.ip()), Ok)?,
         timing: Timing::STANDARD,
         seed: seed(),
     };
@@ -181,6 +182,23 @@ fn local_towards(remote: SocketAddr) -> anyhow::Result<SocketAddr> {
     socket.connect(remote).with_context(|| format!("no way to {remote}"))?;
     Ok(SocketAddr::new(socket.local_addr()?.ip(), 0))
 }
+
+/// Finds an even port and the next one that no other program has now.
+fn free_ports(address: IpAddr) -> anyhow::Result<PortRange> {
+    for _ in 0..ATTEMPTS {
+        let found = UdpSocket::bind((address, 0))?;
+        let first = found.local_addr()?.port() & !1;
+        drop(found);
+        let pair = UdpSocket::bind((address, first)).and_then(|_| UdpSocket::bind((address, first | 1)));
+        if pair.is_ok() {
+            return Ok(PortRange { first, last: first | 1 });
+        }
+    }
+    Err(anyhow!("no free pair of media ports on {address}"))
+}
+
+/// How often free ports are looked for.
+const ATTEMPTS: usize = 50;
 
 /// Domain of callers that are given as a number.
 const HOME: &str = "pbx.example.com";

@@ -119,9 +119,9 @@ pub(super) struct Call {
     #[arg(long, default_value = "caller", value_name = "TEXT")]
     pub(super) says: String,
 
-    /// UDP ports for media, FIRST-LAST.
-    #[arg(long, default_value = "33000-33999", value_name = "FIRST-LAST", value_parser = parse_ports)]
-    pub(super) media_ports: PortRange,
+    /// UDP ports for media, FIRST-LAST. Default: any free pair.
+    #[arg(long, value_name = "FIRST-LAST", value_parser = parse_ports)]
+    pub(super) media_ports: Option<PortRange>,
 
     /// Draw the other leg too, as this server saw it: NAME=CONTROL-ADDRESS; repeatable.
     #[arg(long, value_name = "NAME=IP:PORT", value_parser = parse_beside)]

@@ -18,7 +18,9 @@ pub(super) struct Call {
     pub(super) dialog: Option<DialogId>,
     pub(super) facts: Facts,
     pub(super) said: Announcement,
-    /// The answer to the offer, until it has been sent.
+    /// The offer, for when other ports have to be taken.
+    pub(super) offer: bytes::Bytes,
+    /// The answer to the offer.
     pub(super) answer: bytes::Bytes,
     pub(super) audio: Audio,
     pub(super) ring_at: Option<Instant>,

@@ -64,12 +64,14 @@ impl ServerAgent {
         if call.hang_up_at.is_some_and(|at| at <= now) {
             return self.hang_up(now, number, Ending::Server);
         }
-        if call.answered.is_none() || self.behaviour == Behaviour::Dead {
+        if call.answered.is_none() {
             return;
         }
-        let local = call.audio.local();
+        let (local, is_heard) = (call.audio.local(), self.behaviour != Behaviour::Dead);
         while let Some((remote, packet)) = call.audio.voice_mut().and_then(|voice| voice.poll_packet(now)) {
-            self.wire.push(Output::Rtp { local, remote, packet });
+            if is_heard {
+                self.wire.push(Output::Rtp { local, remote, packet });
+            }
         }
     }
 

@@ -11,6 +11,7 @@ use super::{
     Behaviour, ServerAgent, Stats,
     call::{Call, Facts},
     judge::{Verdict, judge},
+    record::Ending,
 };
 use crate::{agent::Output, announcement::Announcement, audio::Audio, wire::uri_of};
 
@@ -90,6 +91,7 @@ impl ServerAgent {
             dialog: None,
             facts,
             said,
+            offer: invite.body_bytes(),
             answer,
             audio,
             ring_at: ring,
@@ -100,6 +102,33 @@ impl ServerAgent {
         self.calls.insert(number, call);
         self.reply(now, transaction, &Reply::new(StatusCode::TRYING));
         self.on_due(now, number);
+    }
+
+    /// Takes other media ports for a call that is not answered yet: another program has those that were offered to it. They are
+    /// not given back to the pool.
+    pub(super) fn move_media(&mut self, now: Instant, number: u64) {
+        let salt = self.salt();
+        let Some(call) = self.calls.get_mut(&number) else { return };
+        let moved = match self.ports.reserve(now) {
+            Ok(ports) if call.answered.is_none() => {
+                let says = call.said.to_string();
+                call.audio = Audio::new(self.config.media_address, ports, says, number ^ salt);
+                call.audio.answer(now, &call.offer)
+            }
+            Ok(_) | Err(_) => Err("no media port is free".into()),
+        };
+        match moved {
+            Ok(answer) => {
+                call.answer = answer;
+                self.by_port.insert(call.audio.ports().rtp(), number);
+                self.wire.push(Output::OpenMedia(call.audio.local()));
+            }
+            Err(why) => {
+                self.wire.note(format!("{}: {why}", self.config.name));
+                self.stats.broken += 1;
+                self.hang_up(now, number, Ending::NoMedia);
+            }
+        }
     }
 
     /// Returns the refusal or redirect that the behaviour asks for.

@@ -31,6 +31,22 @@ fn dead_answers_nothing_at_all() {
 }
 
 #[test]
+fn a_call_that_is_up_falls_silent_when_its_server_dies() {
+    let mut link = Link::new(Transport::Udp);
+    let number = link.place(0, diverted("sip:2001@pbx.example.com"));
+    link.run(Duration::from_secs(1));
+    link.server.behave(crate::Behaviour::Dead).expect("always possible");
+    let before = link.caller.report(number).expect("a report").packets.received;
+    assert!(before > 30);
+    link.run(Duration::from_secs(120));
+    let report = link.caller.take_report(number).expect("the call is over");
+    assert_eq!(report.outcome, Some(Outcome::Answered { ended_by: EndedBy::CallerUnheard }));
+    assert!(report.packets.received <= before + 1);
+    let due = crate::Agent::poll_timeout(&link.server);
+    assert!(due.is_none_or(|due| due > link.now), "no deadline lies in the past");
+}
+
+#[test]
 fn silent_says_100_and_nothing_more() {
     let (report, link) = call("silent", Transport::Udp);
     assert_eq!(report.outcome, Some(Outcome::Cancelled), "the caller lost patience");

@@ -72,6 +72,16 @@ fn a_mailbox_with_a_host_is_found_by_both() {
 }
 
 #[test]
+fn media_ports_that_another_program_has_are_passed_over() {
+    let mut link = Link::new(Transport::Udp);
+    link.taken =
+        ["192.0.2.2:40000", "192.0.2.2:40002"].map(|text| text.parse().expect("an address")).to_vec();
+    let report = link.call(diverted("sip:2001@pbx.example.com"));
+    assert_eq!((report.outcome, report.heard.len()), (HUNG_UP, 1));
+    assert_eq!(link.server.stats().broken, 0);
+}
+
+#[test]
 fn a_lossy_line_is_still_understood() {
     let mut link = Link::new(Transport::Tcp);
     link.lose_every(37);

@@ -29,6 +29,8 @@ pub(super) struct Link {
     queue: BTreeMap<(Instant, u64), (SocketAddr, Input)>,
     sent: u64,
     lose_every: Option<u64>,
+    /// Media addresses that another program has.
+    pub(super) taken: Vec<SocketAddr>,
 }
 
 impl Link {
@@ -64,6 +66,7 @@ impl Link {
             queue: BTreeMap::new(),
             sent: 0,
             lose_every: None,
+            taken: Vec::new(),
         }
     }
 
@@ -160,6 +163,9 @@ impl Link {
             }
             Output::Close(connection) => self.push(parse(CALLER), Input::ConnectionLost(connection)),
             Output::Note(note) => self.notes.push(note),
+            Output::OpenMedia(local) if self.taken.contains(&local) => {
+                self.server.handle(self.now, Input::MediaRefused(local));
+            }
             Output::OpenMedia(_) | Output::CloseMedia(_) => {}
         }
     }
