@@ -69,9 +69,10 @@ unit: test-build ## Run the tests that need nothing but the code.
 	$(call say,unit tests)
 	$(NEXTEST) -E 'not (package(um-simulation) + package(um-integration) + package(um-interop))'
 
-sim: test-build ## Run the simulation; SEEDS=N seeds (default 1000).
+sim: test-build ## Run the simulation; SEEDS=N seeds (default 1000), SEED=S repeats one and shows it.
 	$(call say,simulation)
-	UM_SIM_SEEDS=$(SEEDS) $(NEXTEST) -E 'package(um-simulation)'
+	$(if $(SEED),UM_SIM_SEED=$(SEED) $(NEXTEST) --no-capture -E 'package(um-simulation) & test(no_oracle_fires_in_any_seed)',\
+	UM_SIM_SEEDS=$(SEEDS) $(NEXTEST) -E 'package(um-simulation)')
 
 integration: test-build ## Run the tests with real processes, both stores.
 	$(call say,integration tests)
