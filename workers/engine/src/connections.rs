@@ -144,7 +144,10 @@ impl<W: Clone + PartialEq> Connections<W> {
 
     pub(crate) fn opened(&mut self, now: Instant, connection: ConnectionId, local: SocketAddr) {
         let Some(entry) = self.by_id.get_mut(&connection) else {
-            self.outputs.push_back(PoolOutput::Close(connection));
+            // What another shard opened is not ours to close.
+            if connection.shard == self.shard {
+                self.outputs.push_back(PoolOutput::Close(connection));
+            }
             return;
         };
         entry.phase = Phase::Open { local, unused_since: None };

@@ -123,3 +123,12 @@ fn a_driver_that_says_nothing_does_not_keep_users_waiting() {
     assert_eq!(pool.poll_output(), Some(PoolOutput::Close(connection)));
     assert_eq!(pool.poll_output(), Some(PoolOutput::Failed(1, ConnectError::TimedOut)));
 }
+
+#[test]
+fn what_another_shard_opened_is_left_alone() {
+    let (mut pool, now) = (pool(), start());
+    pool.opened(now, ConnectionId { shard: 0, serial: 1 << 63 }, local());
+    assert_eq!(pool.poll_output(), None);
+    pool.opened(now, ConnectionId { shard: 3, serial: 1 << 63 }, local());
+    assert!(matches!(pool.poll_output(), Some(PoolOutput::Close(_))));
+}
