@@ -13,13 +13,7 @@ use tokio::sync::watch;
 use um_discovery::Snapshot;
 use um_store::{Store, StoreError};
 
-use crate::{
-    error::ApiError,
-    history::History,
-    keys::Keys,
-    picture::Picture,
-    stored::Shared,
-};
+use crate::{error::ApiError, history::History, keys::Keys, picture::Picture, stored::Shared};
 
 mod follower;
 mod load;

@@ -89,7 +89,11 @@ async fn initialise(store: &dyn Store, keys: &Keys) -> Result<Arc<str>, SchemaEr
     let txn = Txn::new()
         .when(Compare::absent(keys.schema()))
         .then(Op::put(keys.schema(), value::tag(value::PROTOBUF_V1, &fresh.encode_to_vec())));
-    if store.txn(first_heads(keys, txn)).await?.succeeded { Ok(fresh.store_id.into()) } else { Err(SchemaError::Raced) }
+    if store.txn(first_heads(keys, txn)).await?.succeeded {
+        Ok(fresh.store_id.into())
+    } else {
+        Err(SchemaError::Raced)
+    }
 }
 
 fn first_heads(keys: &Keys, txn: Txn) -> Txn {

@@ -193,7 +193,11 @@ impl Stream {
                 if known.is_some() {
                     return known;
                 }
-                if applied.store_id == published.picture.store_id { "revision_unknown" } else { "other_store" }
+                if applied.store_id == published.picture.store_id {
+                    "revision_unknown"
+                } else {
+                    "other_store"
+                }
             }
         };
         self.api.metrics.resync(reason);

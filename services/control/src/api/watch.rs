@@ -19,8 +19,7 @@ use um_wire::{
 
 use super::Api;
 use crate::{
-    clock,
-    conditions::decorate, error::ApiError, history::Revision, picture::Changed, publisher::Published,
+    clock, conditions::decorate, error::ApiError, history::Revision, picture::Changed, publisher::Published,
     stored::Shared,
 };
 
@@ -152,8 +151,11 @@ impl Watcher {
             }
         }
         if !chunk.is_empty() {
-            self.send(published.picture.revision, Message::Initial(v1::watch_response::Initial { resources: chunk }))
-                .await?;
+            self.send(
+                published.picture.revision,
+                Message::Initial(v1::watch_response::Initial { resources: chunk }),
+            )
+            .await?;
         }
         self.send(published.picture.revision, Message::InitialEnd(v1::watch_response::InitialEnd {})).await
     }
@@ -175,7 +177,8 @@ impl Watcher {
                 .map(|change| self.change(change, current))
                 .collect();
             if !changes.is_empty() {
-                let message = v1::watch_response::Changes { merged: revision.merged_since.is_some(), changes };
+                let message =
+                    v1::watch_response::Changes { merged: revision.merged_since.is_some(), changes };
                 self.send(revision.revision, Message::Changes(message)).await?;
             }
             self.sent = revision.revision;

@@ -68,9 +68,10 @@ impl<'a> Check<'a> {
         self.totals();
         self.events();
         self.compiles();
-        let large = self.sizes.iter().filter(|(_, (keys, bytes))| {
-            *keys > OPERATIONS_MAX || *bytes > REQUEST_BYTES_MAX
-        });
+        let large = self
+            .sizes
+            .iter()
+            .filter(|(_, (keys, bytes))| *keys > OPERATIONS_MAX || *bytes > REQUEST_BYTES_MAX);
         let large: Vec<String> = large
             .map(|(revision, (keys, bytes))| format!("revision {revision} has {keys} keys, {bytes} bytes"))
             .collect();
@@ -89,7 +90,10 @@ impl<'a> Check<'a> {
             (Ok(_), None) => self.add(Invariant::Etag, format!("{name} is stored, but not shown")),
             (Ok(stored), Some(shown)) if stored != **shown => {
                 let (is, shows) = (item.mod_revision, shown.etag());
-                self.add(Invariant::Etag, format!("{name} is stored at revision {is}, shown with etag {shows}"));
+                self.add(
+                    Invariant::Etag,
+                    format!("{name} is stored at revision {is}, shown with etag {shows}"),
+                );
             }
             (Ok(_), Some(_)) => {}
         }
@@ -120,7 +124,10 @@ impl<'a> Check<'a> {
             self.owners += 1;
         } else {
             let owner = shown(&item.value);
-            self.add(Invariant::UniqueOwners, format!("{key} belongs to {owner}, whose spec does not have it"));
+            self.add(
+                Invariant::UniqueOwners,
+                format!("{key} belongs to {owner}, whose spec does not have it"),
+            );
         }
     }
 
@@ -152,7 +159,10 @@ impl<'a> Check<'a> {
             for value in unique_values(&stored.model) {
                 owners += 1;
                 if !values.insert((value.space, value.value.clone())) {
-                    let what = format!("{} `{}` is in {} and in another resource", value.space, value.value, stored.name);
+                    let what = format!(
+                        "{} `{}` is in {} and in another resource",
+                        value.space, value.value, stored.name
+                    );
                     wrong.push((Invariant::UniqueOwners, what));
                 }
             }
@@ -202,3 +212,6 @@ impl<'a> Check<'a> {
 fn shown(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
+
+#[cfg(test)]
+mod tests;

@@ -131,3 +131,6 @@ fn values(keys: &Keys, stored: Option<&Stored>) -> BTreeSet<Bytes> {
     };
     stored.map(of).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

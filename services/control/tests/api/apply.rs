@@ -60,20 +60,17 @@ pub(crate) async fn prune_deletes_only_what_the_manager_left_out(fixture: &mut F
     let control = &mut fixture.control;
     control.apply_example().await;
     control.create_user("manual", "2100").await;
-    let other =
-        v1::ApplyRequest { manager: "other".into(), ..apply(vec![user("lee", "2002", None).into()]) };
+    let other = v1::ApplyRequest { manager: "other".into(), ..apply(vec![user("lee", "2002", None).into()]) };
     control.topology.apply(other).await.unwrap();
     let prune = |resources| v1::ApplyRequest { prune: true, ..apply(resources) };
     let left = example().split_off(2);
     let answer = control.topology.apply(prune(left)).await.unwrap().into_inner();
-    assert_eq!(
-        actions(&answer)[2..],
-        [("stations/vm", Action::Deleted), ("users/dana", Action::Deleted)]
-    );
+    assert_eq!(actions(&answer)[2..], [("stations/vm", Action::Deleted), ("users/dana", Action::Deleted)]);
     let names: Vec<String> = control.export().await.1.iter().map(|one| one.name().to_owned()).collect();
     assert_eq!(names, ["proxyLists/um", "lines/um", "users/lee", "users/manual"]);
     // What others refer to is not pruned away under them.
-    let uses = v1::ApplyRequest { manager: "other".into(), ..apply(vec![station("vm2", "6001", "um").into()]) };
+    let uses =
+        v1::ApplyRequest { manager: "other".into(), ..apply(vec![station("vm2", "6001", "um").into()]) };
     control.topology.apply(uses).await.unwrap();
     let answer = control.topology.apply(prune(vec![list("um", 2).into()])).await;
     refused(answer, Code::FailedPrecondition, "RESOURCE_IN_USE");
@@ -167,9 +164,9 @@ pub(crate) async fn every_wrong_resource_is_named_in_one_answer(fixture: &mut Fi
 pub(crate) async fn a_large_apply_is_refused_when_atomic_and_else_written_in_steps(fixture: &mut Fixture) {
     const USERS: usize = 400;
     let control = &mut fixture.control;
-    let users = |shift: usize| (0..USERS).map(move |n| {
-        user(&format!("u{n}"), &format!("{}", 20_000 + n + shift), Some("vm")).into()
-    });
+    let users = |shift: usize| {
+        (0..USERS).map(move |n| user(&format!("u{n}"), &format!("{}", 20_000 + n + shift), Some("vm")).into())
+    };
     let mut resources = example();
     resources.extend(users(0));
     let atomic = v1::ApplyRequest { atomic: true, ..apply(resources.clone()) };
@@ -219,7 +216,8 @@ pub(crate) async fn stations_of_a_large_apply_may_rely_on_the_settings_in_it(fix
 pub(crate) async fn users_may_swap_their_numbers(fixture: &mut Fixture) {
     let control = &mut fixture.control;
     control.apply(vec![user("dana", "2001", None).into(), user("lee", "2002", None).into()]).await;
-    let answer = control.apply(vec![user("dana", "2002", None).into(), user("lee", "2001", None).into()]).await;
+    let answer =
+        control.apply(vec![user("dana", "2002", None).into(), user("lee", "2001", None).into()]).await;
     assert!(answer.results.iter().all(|result| result.action() == Action::Updated));
 }
 

@@ -192,7 +192,11 @@ pub(crate) async fn nothing_is_half_written(fixture: &mut Fixture) {
             for number in 0..15 {
                 let group = format!("{writer}-{number}");
                 let users = (0..PER_APPLY).map(|n| {
-                    user(&format!("g{group}-{n}"), &format!("{}", 30_000 + writer * 1_000 + number * 10 + n), None)
+                    user(
+                        &format!("g{group}-{n}"),
+                        &format!("{}", 30_000 + writer * 1_000 + number * 10 + n),
+                        None,
+                    )
                 });
                 let request = apply(users.map(Into::into).collect());
                 match topology.apply(request).await {

@@ -17,9 +17,8 @@ pub(crate) async fn pages_are_of_one_revision(fixture: &mut Fixture) {
     let users = (0..7).map(|n| user(&format!("u{n}"), &format!("200{n}"), None).into()).collect();
     control.apply(users).await;
     let first = control.users.list_users(page(3, "")).await.unwrap().into_inner();
-    let names = |list: &v1::ListUsersResponse| {
-        list.users.iter().map(|user| user.name.clone()).collect::<Vec<_>>()
-    };
+    let names =
+        |list: &v1::ListUsersResponse| list.users.iter().map(|user| user.name.clone()).collect::<Vec<_>>();
     assert_eq!(names(&first), ["users/u0", "users/u1", "users/u2"]);
 
     // What changes meanwhile is not in the list any more.

@@ -16,7 +16,8 @@ pub(crate) async fn all_wrong_fields_are_named_at_once(fixture: &mut Fixture) {
     transport.bind_address = Some("not an address/99".into());
     transport.max_invite_retry = Some(7);
     transport.retryable_codes = Some("200".into());
-    bad.access = Some(v1::line::Access { allow: vec!["10.0.0.0/8".into(), "10.0.0.0/40".into()], deny: vec![] });
+    bad.access =
+        Some(v1::line::Access { allow: vec!["10.0.0.0/8".into(), "10.0.0.0/40".into()], deny: vec![] });
     bad.domain = Some("not a domain".into());
     let request = v1::CreateLineRequest { line_id: "um".into(), line: Some(bad), ..Default::default() };
     let status = refused(control.lines.create_line(request).await, Code::InvalidArgument, "FIELD_INVALID");
@@ -36,8 +37,11 @@ pub(crate) async fn all_wrong_fields_are_named_at_once(fixture: &mut Fixture) {
     let mut bad = list("um", 2);
     bad.entries[1].id = Some("um1".into());
     bad.entries[1].port = Some(0);
-    let request =
-        v1::CreateProxyListRequest { proxy_list_id: "um".into(), proxy_list: Some(bad), ..Default::default() };
+    let request = v1::CreateProxyListRequest {
+        proxy_list_id: "um".into(),
+        proxy_list: Some(bad),
+        ..Default::default()
+    };
     let status = control.lists.create_proxy_list(request).await;
     let fields = wrong_fields(&refused(status, Code::InvalidArgument, "FIELD_INVALID"));
     assert!(fields.contains(&"proxy_list.entries[1].id".to_owned()), "{fields:?}");
@@ -49,14 +53,12 @@ pub(crate) async fn names_and_ids_are_checked(fixture: &mut Fixture) {
     for id in ["", "Um", "-um", "um/1", "um ", &"x".repeat(65)] {
         let line = Some(v1::Line { name: String::new(), ..line("um", 5060) });
         let request = v1::CreateLineRequest { line_id: id.into(), line, ..Default::default() };
-        let status = refused(control.lines.create_line(request).await, Code::InvalidArgument, "FIELD_INVALID");
+        let status =
+            refused(control.lines.create_line(request).await, Code::InvalidArgument, "FIELD_INVALID");
         assert_eq!(wrong_fields(&status), ["line_id"], "{id}");
     }
-    let other = v1::CreateLineRequest {
-        line_id: "a".into(),
-        line: Some(line("um", 5060)),
-        ..Default::default()
-    };
+    let other =
+        v1::CreateLineRequest { line_id: "a".into(), line: Some(line("um", 5060)), ..Default::default() };
     let status = refused(control.lines.create_line(other).await, Code::InvalidArgument, "FIELD_INVALID");
     assert_eq!(wrong_fields(&status), ["line.name"]);
     for name in ["", "um", "users/um", "lines/", "lines/a/b"] {
@@ -77,19 +79,26 @@ pub(crate) async fn a_taken_value_names_its_holder(fixture: &mut Fixture) {
         user: Some(user),
         ..Default::default()
     };
-    for (extension, holder, path) in [("2001", "users/dana", "user.extension"), ("6000", "stations/vm", "user.extension")]
+    for (extension, holder, path) in
+        [("2001", "users/dana", "user.extension"), ("6000", "stations/vm", "user.extension")]
     {
         let answer = control.users.create_user(create("lee", user("lee", extension, None))).await;
         let status = refused(answer, Code::AlreadyExists, "VALUE_TAKEN");
-        assert_eq!((metadata(&status, "holder").as_str(), metadata(&status, "value").as_str()), (holder, extension));
+        assert_eq!(
+            (metadata(&status, "holder").as_str(), metadata(&status, "value").as_str()),
+            (holder, extension)
+        );
         let details = status.get_error_details();
         assert_eq!(details.resource_info().unwrap().resource_name, holder);
         assert_eq!(details.precondition_failure().unwrap().violations[0].subject, path);
     }
     let aliases = v1::User { aliases: vec!["2001".into()], ..user("lee", "2002", None) };
     refused(control.users.create_user(create("lee", aliases)).await, Code::AlreadyExists, "VALUE_TAKEN");
-    let taken =
-        v1::CreateLineRequest { line_id: "other".into(), line: Some(line("other", 5060)), ..Default::default() };
+    let taken = v1::CreateLineRequest {
+        line_id: "other".into(),
+        line: Some(line("other", 5060)),
+        ..Default::default()
+    };
     let status = refused(control.lines.create_line(taken).await, Code::AlreadyExists, "VALUE_TAKEN");
     assert_eq!(metadata(&status, "holder"), "lines/um");
 }
@@ -139,7 +148,9 @@ pub(crate) async fn a_topology_that_does_not_compile_is_refused(fixture: &mut Fi
     refused(answer, Code::FailedPrecondition, "TOPOLOGY_INVALID");
     let settings = |contact_line: Option<&str>| v1::UpdateSettingsRequest {
         settings: Some(v1::Settings {
-            station_defaults: Some(v1::settings::StationDefaults { contact_line: contact_line.map(Into::into) }),
+            station_defaults: Some(v1::settings::StationDefaults {
+                contact_line: contact_line.map(Into::into),
+            }),
             ..Default::default()
         }),
         update_mask: mask(&["station_defaults"]),

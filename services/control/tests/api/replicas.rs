@@ -10,11 +10,7 @@ use crate::{
 };
 
 fn create(id: &str, extension: &str) -> v1::CreateUserRequest {
-    v1::CreateUserRequest {
-        user_id: id.into(),
-        user: Some(user(id, extension, None)),
-        ..Default::default()
-    }
+    v1::CreateUserRequest { user_id: id.into(), user: Some(user(id, extension, None)), ..Default::default() }
 }
 
 pub(crate) async fn of_two_conflicting_writes_one_wins(fixture: &mut Fixture) {

@@ -1,7 +1,9 @@
 //! What every gRPC client may expect: reflection, health, fresh reads.
 
 use tonic::Code;
-use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
 use tonic_reflection::pb::v1::{
     ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
     server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
@@ -44,8 +46,7 @@ pub(crate) async fn health_tells_what_is_ready(fixture: &mut Fixture) {
 
 pub(crate) async fn strong_reads_are_answered_by_the_store(fixture: &mut Fixture) {
     let created = fixture.control.create_user("dana", "2001").await;
-    let mut request =
-        tonic::Request::new(v1::GetUserRequest { name: "users/dana".into(), read_mask: None });
+    let mut request = tonic::Request::new(v1::GetUserRequest { name: "users/dana".into(), read_mask: None });
     request.metadata_mut().insert("um-consistency", "strong".parse().unwrap());
     assert_eq!(fixture.control.users.get_user(request).await.unwrap().into_inner(), created);
     let mut request = tonic::Request::new(v1::ListUsersRequest::default());

@@ -74,10 +74,26 @@ pub(crate) async fn nobody_is_not_found(fixture: &mut Fixture) {
     let rejected = told.rejected_by.unwrap();
     assert_eq!((&*rejected.stage, rejected.reason.is_empty()), ("called", false));
     for (request, code, reason) in [
-        (v1::SimulateRouteRequest { request_uri: String::new(), ..call("") }, Code::InvalidArgument, "FIELD_INVALID"),
-        (v1::SimulateRouteRequest { source: "here".into(), ..call("sip:1@x") }, Code::InvalidArgument, "FIELD_INVALID"),
-        (v1::SimulateRouteRequest { line: "lines/no".into(), ..call("sip:1@x") }, Code::NotFound, "RESOURCE_NOT_FOUND"),
-        (v1::SimulateRouteRequest { worker: "workers/no".into(), ..call("sip:1@x") }, Code::NotFound, "RESOURCE_NOT_FOUND"),
+        (
+            v1::SimulateRouteRequest { request_uri: String::new(), ..call("") },
+            Code::InvalidArgument,
+            "FIELD_INVALID",
+        ),
+        (
+            v1::SimulateRouteRequest { source: "here".into(), ..call("sip:1@x") },
+            Code::InvalidArgument,
+            "FIELD_INVALID",
+        ),
+        (
+            v1::SimulateRouteRequest { line: "lines/no".into(), ..call("sip:1@x") },
+            Code::NotFound,
+            "RESOURCE_NOT_FOUND",
+        ),
+        (
+            v1::SimulateRouteRequest { worker: "workers/no".into(), ..call("sip:1@x") },
+            Code::NotFound,
+            "RESOURCE_NOT_FOUND",
+        ),
         (call("mailto:x"), Code::InvalidArgument, "FIELD_INVALID"),
     ] {
         refused(fixture.control.routing.simulate_route(request).await, code, reason);

@@ -15,8 +15,7 @@ macro_rules! round_trip {
      $update:ident $update_request:ident, $delete:ident $delete_request:ident) => {{
         let resource: v1::$kind = $resource;
         let (name, id) = (resource.name.clone(), resource.name.split_once('/').unwrap().1.to_owned());
-        let request =
-            v1::$create_request { $id: id, $field: Some(resource.clone()), ..Default::default() };
+        let request = v1::$create_request { $id: id, $field: Some(resource.clone()), ..Default::default() };
         let created = $client.$create(request.clone()).await.unwrap().into_inner();
         assert_eq!((&created.name, created.uid.len()), (&name, 36));
         assert_eq!(created.etag, format!("\"{}\"", created.revision));
@@ -83,7 +82,8 @@ pub(crate) async fn settings_exist_before_anybody_wrote_them(fixture: &mut Fixtu
     assert_eq!((&*first.name, &first.domains[..]), ("settings", &["pbx.example.com".to_owned()][..]));
     let read = control.topology.get_settings(v1::GetSettingsRequest::default()).await.unwrap().into_inner();
     assert_eq!(read, first);
-    let stale = v1::Settings { etag: "\"1\"".into(), domains: vec!["other.example.com".into()], ..first.clone() };
+    let stale =
+        v1::Settings { etag: "\"1\"".into(), domains: vec!["other.example.com".into()], ..first.clone() };
     let status = control.topology.update_settings(update(stale)).await;
     refused(status, Code::Aborted, "ETAG_MISMATCH");
     let missing = v1::Settings {
@@ -104,8 +104,7 @@ async fn full_user(fixture: &mut Fixture) -> v1::User {
     user.labels.insert("site".into(), "b".into());
     user.labels.insert("floor".into(), "2".into());
     user.aliases = vec!["+12025550102".into(), "sip:dana@example.com".into()];
-    let request =
-        v1::CreateUserRequest { user_id: "dana".into(), user: Some(user), ..Default::default() };
+    let request = v1::CreateUserRequest { user_id: "dana".into(), user: Some(user), ..Default::default() };
     fixture.control.users.create_user(request).await.unwrap().into_inner()
 }
 
@@ -163,8 +162,7 @@ pub(crate) async fn an_update_may_create_when_it_is_allowed_to(fixture: &mut Fix
 pub(crate) async fn a_no_op_update_keeps_etag_and_revision(fixture: &mut Fixture) {
     let before = full_user(fixture).await;
     for update_mask in [None, mask(&["*"]), mask(&["aliases", "extension"])] {
-        let request =
-            v1::UpdateUserRequest { user: Some(before.clone()), update_mask, ..Default::default() };
+        let request = v1::UpdateUserRequest { user: Some(before.clone()), update_mask, ..Default::default() };
         let answer = fixture.control.users.update_user(request).await.unwrap();
         assert_eq!(answer.into_inner(), before);
     }
@@ -174,9 +172,11 @@ pub(crate) async fn a_no_op_update_keeps_etag_and_revision(fixture: &mut Fixture
 pub(crate) async fn a_read_mask_leaves_the_rest_out(fixture: &mut Fixture) {
     full_user(fixture).await;
     let users = &mut fixture.control.users;
-    let request = v1::GetUserRequest { name: "users/dana".into(), read_mask: mask(&["extension", "labels.site"]) };
+    let request =
+        v1::GetUserRequest { name: "users/dana".into(), read_mask: mask(&["extension", "labels.site"]) };
     let read = users.get_user(request).await.unwrap().into_inner();
-    let mut expected = v1::User { name: "users/dana".into(), extension: Some("2001".into()), ..Default::default() };
+    let mut expected =
+        v1::User { name: "users/dana".into(), extension: Some("2001".into()), ..Default::default() };
     expected.labels.insert("site".into(), "b".into());
     assert_eq!(read, expected);
     let request = v1::ListUsersRequest { read_mask: mask(&["uid", "bogus"]), ..Default::default() };
@@ -186,7 +186,8 @@ pub(crate) async fn a_read_mask_leaves_the_rest_out(fixture: &mut Fixture) {
 pub(crate) async fn what_a_user_wrote_is_what_he_reads(fixture: &mut Fixture) {
     let control = &mut fixture.control;
     let mut written = line("um", 5060);
-    written.access = Some(v1::line::Access { allow: vec!["10.1.2.3/8".into()], deny: vec!["fd00::1".into()] });
+    written.access =
+        Some(v1::line::Access { allow: vec!["10.1.2.3/8".into()], deny: vec!["fd00::1".into()] });
     let transport = written.transport.as_mut().unwrap();
     transport.retryable_codes = Some("500-599,480".into());
     transport.t1 = Some(prost_types::Duration { seconds: 0, nanos: 500_000_000 });

@@ -201,7 +201,13 @@ pub(crate) async fn who_does_not_say_who_he_is_is_sent_away(fixture: &mut Fixtur
         incarnation: incarnation.into(),
         ..Default::default()
     };
-    for hello in [hello("", "a"), hello("a", "a"), hello("workers/", "a"), hello("workers/A\n", "a"), hello("workers/a", "")] {
+    for hello in [
+        hello("", "a"),
+        hello("a", "a"),
+        hello("workers/", "a"),
+        hello("workers/A\n", "a"),
+        hello("workers/a", ""),
+    ] {
         let first = v1::SyncRequest { message: Some(v1::sync_request::Message::Hello(hello.clone())) };
         // The stream stays open on this side, so that the end is control's.
         let requests = held_open(first);
@@ -212,7 +218,11 @@ pub(crate) async fn who_does_not_say_who_he_is_is_sent_away(fixture: &mut Fixtur
     let workers = fixture.control.workers.list_workers(v1::ListWorkersRequest::default()).await.unwrap();
     assert_eq!(workers.into_inner().workers, []);
     let get = v1::GetWorkerRequest { name: "workers/none".into() };
-    crate::fixture::refused(fixture.control.workers.get_worker(get).await, Code::NotFound, "RESOURCE_NOT_FOUND");
+    crate::fixture::refused(
+        fixture.control.workers.get_worker(get).await,
+        Code::NotFound,
+        "RESOURCE_NOT_FOUND",
+    );
 }
 
 /// One request, and then nothing for ever.

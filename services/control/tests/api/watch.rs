@@ -63,7 +63,13 @@ pub(crate) async fn a_watch_begins_with_everything(fixture: &mut Fixture) {
             (_, other @ (Message::Changes(_) | Message::Bookmark(_))) => panic!("{other:?}"),
         }
     };
-    assert_eq!((end, names), (revision, vec!["proxyLists/um".into(), "lines/um".into(), "stations/vm".into(), "users/dana".to_owned()]));
+    assert_eq!(
+        (end, names),
+        (
+            revision,
+            vec!["proxyLists/um".into(), "lines/um".into(), "stations/vm".into(), "users/dana".to_owned()]
+        )
+    );
     let created = control.create_user("lee", "2002").await;
     assert_eq!(changes(&mut stream).await, (created.revision, vec!["+users/lee".to_owned()]));
     let delete = v1::DeleteUserRequest { name: "users/lee".into(), ..Default::default() };

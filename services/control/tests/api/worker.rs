@@ -44,11 +44,7 @@ pub(crate) struct Worker {
 
 impl Worker {
     /// Connects under a name, with what was on disk.
-    pub(crate) async fn connect(
-        control: &Control,
-        name: &str,
-        known: Option<Known>,
-    ) -> Self {
+    pub(crate) async fn connect(control: &Control, name: &str, known: Option<Known>) -> Self {
         let now = clock::now();
         let mut session = Session::new(Config::default(), 7, known.clone(), now);
         assert_eq!(session.poll_output(), Some(Output::Connect));

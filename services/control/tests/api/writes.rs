@@ -26,11 +26,8 @@ pub(crate) async fn an_etag_guards_update_and_delete(fixture: &mut Fixture) {
         ..Default::default()
     };
     let second = control.users.update_user(patch(&first.etag, "2002")).await.unwrap().into_inner();
-    let status = refused(
-        control.users.update_user(patch(&first.etag, "2003")).await,
-        Code::Aborted,
-        "ETAG_MISMATCH",
-    );
+    let status =
+        refused(control.users.update_user(patch(&first.etag, "2003")).await, Code::Aborted, "ETAG_MISMATCH");
     assert_eq!(metadata(&status, "etag"), second.etag);
     let delete = |etag: &str| v1::DeleteUserRequest {
         name: "users/dana".into(),
