@@ -226,7 +226,9 @@ impl Agent for ServerAgent {
     fn handle_timeout(&mut self, now: Instant) {
         self.wire.endpoint.handle_timeout(now);
         self.drain(now);
-        let numbers: Vec<u64> = self.calls.keys().copied().collect();
+        let is_due = |call: &Call| call.poll_timeout().is_some_and(|due| due <= now);
+        let due = self.calls.iter().filter(|(_, call)| is_due(call));
+        let numbers: Vec<u64> = due.map(|(number, _)| *number).collect();
         for number in numbers {
             self.on_due(now, number);
         }
