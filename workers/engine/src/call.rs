@@ -26,6 +26,7 @@
 //! | **Answered**: ACK | — | — | *Established* | — | — | — |
 //! | **Answered**: BYE before ACK | — | — | 200, BYE to the server | — | — | both ended: nothing to send |
 //! | **Answered**: no ACK in 64·T1 | — | — | BYE to both | — | — | BYE to the caller only |
+//! | **Answered**: forced by operator | — | — | BYE to the server; *Owing* | — | — | *Owing* |
 //! | **Established**: BYE | — | — | 200, BYE to the server | — | BYE goes on a new flow or times out | crossing BYEs: each leg answers 200, none waits |
 //! | **Established**: no ACK of a re-INVITE in 64·T1 | — | — | BYE to both | — | — | BYE to the caller only |
 //! | **Established**: nothing | — | — | other To-tag: ACK, BYE | — | — | 200, BYE to the caller |
@@ -226,7 +227,12 @@ impl Call {
                 let retry_after = Some(RETRY_AFTER);
                 self.cut(503, Rejection { status: 503, retry_after, reason: Reason::Forced });
             }
-            State::Answered(up) | State::Established(up) => {
+            // The caller's BYE has to wait for his ACK, and until then our answer, repeated, names our ports.
+            State::Answered(up) => {
+                self.acts.push_back(Act::HangUp(up));
+                self.state = State::Owing(Reason::Forced);
+            }
+            State::Established(up) => {
                 self.acts.push_back(Act::HangUpCaller);
                 self.acts.push_back(Act::HangUp(up));
                 self.end(Reason::Forced, 200);

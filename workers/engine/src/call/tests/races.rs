@@ -149,11 +149,21 @@ fn the_operator_ends_a_call_in_every_state() {
     assert!(acts.contains(&Act::Abandon(FIRST)));
     assert_eq!(rejected(&acts), Some((503, Some(10))));
 
-    for mut bench in [answered(), established()] {
+    let mut bench = established();
+    bench.tell(Event::Forced);
+    let acts = bench.acts();
+    assert_eq!(acts[..2], [Act::HangUpCaller, Act::HangUp(FIRST)]);
+    assert_eq!(over(&acts), Some(Reason::Forced));
+}
+
+#[test]
+fn a_call_that_is_ended_before_the_callers_ack_keeps_its_ports_until_then() {
+    for event in [Event::Acknowledged, Event::Unacknowledged, Event::HungUp(Leg::Inbound)] {
+        let mut bench = answered();
         bench.tell(Event::Forced);
-        let acts = bench.acts();
-        assert_eq!(acts[..2], [Act::HangUpCaller, Act::HangUp(FIRST)]);
-        assert_eq!(over(&acts), Some(Reason::Forced));
+        assert_eq!(bench.acts(), [Act::HangUp(FIRST)]);
+        bench.tell(event);
+        assert!(bench.acts().contains(&Act::CloseRelay));
     }
 }
 
