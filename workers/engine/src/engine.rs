@@ -117,7 +117,7 @@ impl Engine {
     pub fn handle_input(&mut self, now: Instant, input: Input) {
         match input {
             Input::Message { flow, bytes } => self.endpoint.handle_message(now, flow, bytes),
-            Input::FramingLost { flow } => self.on_framing_lost(flow),
+            Input::FramingLost { flow, error } => self.on_framing_lost(now, flow, &error),
             Input::ConnectionOpened { connection, local } => self.connections.opened(now, connection, local),
             Input::ConnectionFailed { connection, error } => self.connections.failed(connection, error),
             Input::ConnectionClosed { connection } => {

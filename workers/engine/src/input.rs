@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use um_media::RelayEvent;
-use um_sip::{ConnectionId, Flow};
+use um_sip::{ConnectionId, Flow, ParseError};
 
 use crate::configuration::Configuration;
 use crate::gossip::Gossip;
@@ -27,10 +27,12 @@ pub enum Input {
         /// The message, header and body.
         bytes: Bytes,
     },
-    /// A stream lost its framing. The engine counts it and asks for the connection to be closed.
+    /// A stream lost its framing. The engine counts it, answers if it can, and asks for the connection to be closed.
     FramingLost {
         /// The connection, as in [`Input::Message`].
         flow: Flow,
+        /// What was wrong, with what is needed to answer it.
+        error: Box<ParseError>,
     },
     /// A connection that [`crate::Output::Open`] asked for is up.
     ConnectionOpened {

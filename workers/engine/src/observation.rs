@@ -24,6 +24,8 @@ pub enum Observation {
         call: CallKey,
         /// The line it came in on.
         line: Id,
+        /// The line it leaves by.
+        line_out: Id,
         /// When the INVITE came.
         at: Instant,
     },

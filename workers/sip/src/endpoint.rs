@@ -119,6 +119,12 @@ impl Endpoint {
         }
     }
 
+    /// Answers the message at which a stream lost its framing, where that can be addressed, and counts it. The
+    /// connection is the caller's to close, after the output.
+    pub fn handle_framing_lost(&mut self, flow: Flow, error: &crate::ParseError) {
+        self.on_malformed(flow, error);
+    }
+
     /// Takes the next output.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()

@@ -3,7 +3,7 @@
 //! A topology is built aside, its new sockets are opened first, then every shard swaps; a resource that cannot be put in
 //! force keeps its former version and is named in a NACK. Without control nothing changes.
 
-use std::{collections::BTreeSet, sync::Arc, time::Instant};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use tokio::{
     sync::{mpsc, watch},
@@ -12,12 +12,11 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Endpoint;
 use um_discovery::{
-    Change as Told, Failure, FromWorker,
-    client::{Apply, Config as SessionConfig, LastKnownGood, Output, Session},
+    Change as Told, FromWorker,
+    client::{Apply, Config as SessionConfig, LastKnownGood, Output, Persist, Session},
 };
-use um_engine::{BoundLine, Configuration, Input};
 use um_sip::LineIndex;
-use um_topology::{Change, Name, Resource, Topology, Violation, ViolationKind};
+use um_topology::{Line, Topology};
 use um_wire::{
     sync::{self, Delivered, Downstream},
     v1,
@@ -34,7 +33,9 @@ use crate::{
     status::Synced,
 };
 
+mod enforce;
 mod link;
+mod report;
 
 use self::link::Link;
 
@@ -52,7 +53,12 @@ pub(crate) enum Event {
         line: LineIndex,
     },
     /// How the worker is doing, for control.
-    Report(Box<v1::Report>),
+    Report {
+        /// The report, without its lines.
+        report: Box<v1::Report>,
+        /// Calls by line.
+        calls: BTreeMap<String, u32>,
+    },
 }
 
 /// What control asks of the worker beyond the topology.
@@ -72,6 +78,9 @@ pub(crate) struct Discovery {
     synced: watch::Sender<Synced>,
     commands: mpsc::Sender<Asked>,
     failures: Vec<LineFailure>,
+    /// The forms of lines that could not be opened, to be tried again.
+    wanted: Vec<Arc<Line>>,
+    retry_at: Option<Instant>,
 }
 
 /// What the task needs from the rest of the worker.
@@ -108,6 +117,8 @@ impl Discovery {
             synced: around.synced,
             commands: around.commands,
             failures: Vec::new(),
+            wanted: Vec::new(),
+            retry_at: None,
         };
         if let Some(known) = known {
             discovery.start_from(&known);
@@ -119,17 +130,20 @@ impl Discovery {
     pub(crate) async fn run(mut self, mut events: mpsc::Receiver<Event>, stop: CancellationToken) {
         loop {
             self.drain();
-            let due = [self.session.poll_timeout().map(|(at, _)| at), self.keeper.poll_timeout()];
-            let due = due.into_iter().flatten().min();
+            let session = self.session.poll_timeout().map(|(at, _)| at);
+            let due = [session, self.keeper.poll_timeout(), self.retry_at].into_iter().flatten().min();
             tokio::select! {
                 message = self.link.next() => self.on_link(message),
                 event = events.recv() => match event {
                     Some(event) => self.on_event(event),
-                    None => return,
+                    None => break,
                 },
                 () = wait_until(due) => self.on_time(),
-                () = stop.cancelled() => return,
+                () = stop.cancelled() => break,
             }
+        }
+        if let Err(error) = self.keeper.sync() {
+            tracing::warn!(%error, "the last known good topology may lack its last second");
         }
     }
 
@@ -144,8 +158,20 @@ impl Discovery {
     fn on_time(&mut self) {
         let now = clock::now();
         self.session.handle_timeout(now);
-        if let Err(error) = self.keeper.handle_timeout(now) {
-            tracing::warn!(%error, "the last known good topology cannot be written");
+        self.keep(now, None);
+        if self.retry_at.take_if(|at| *at <= now).is_some() {
+            self.retry_lines();
+        }
+    }
+
+    /// Brings what is in force to disk, as far as that is due.
+    fn keep(&mut self, now: Instant, step: Option<Persist<Delivered>>) {
+        let kept = match step {
+            Some(step) => self.keeper.keep(now, step),
+            None => self.keeper.handle_timeout(now),
+        };
+        if let Err(error) = kept {
+            tracing::warn!(%error, "the last known good topology cannot be written; trying again");
         }
     }
 
@@ -158,10 +184,11 @@ impl Discovery {
                     self.configure();
                 }
             }
-            Event::Report(report) => {
-                let mut report = *report;
-                report.lines = self.line_states();
-                self.link.send(v1::SyncRequest { message: Some(v1::sync_request::Message::Report(report)) });
+            Event::Report { report, calls } => {
+                let lines = report::line_states(&self.listeners.lines(), &self.failures, &calls);
+                let report = v1::Report { lines, ..*report };
+                let message = v1::sync_request::Message::Report(report);
+                self.link.send_if_idle(v1::SyncRequest { message: Some(message) });
             }
         }
     }
@@ -175,11 +202,7 @@ impl Discovery {
                 self.session.handle_connected(now);
             }
             link::Received::Message(response) => self.on_message(now, response),
-            link::Received::Lost(reason) => {
-                tracing::warn!(reason, "no connection to control; going on with what is in force");
-                self.link = Link::Down;
-                self.session.handle_disconnected(now);
-            }
+            link::Received::Lost(reason) => self.lose(&reason),
         }
         self.show();
     }
@@ -204,11 +227,7 @@ impl Discovery {
                 Output::Connect => self.link = Link::connect(self.endpoint.clone()),
                 Output::Send(message) => self.send(message),
                 Output::Apply(apply) => self.apply(apply),
-                Output::Persist(persist) => {
-                    if let Err(error) = self.keeper.keep(clock::now(), persist) {
-                        tracing::warn!(%error, "the last known good topology cannot be written");
-                    }
-                }
+                Output::Persist(persist) => self.keep(clock::now(), Some(persist)),
                 Output::Disconnect(reason) => {
                     tracing::warn!(%reason, "leaving control's stream");
                     self.link = Link::Down;
@@ -219,7 +238,15 @@ impl Discovery {
     }
 
     fn send(&mut self, message: FromWorker) {
-        self.link.send(sync::request(message, &self.identity));
+        if !self.link.send(sync::request(message, &self.identity)) {
+            self.lose("control does not read what it is sent");
+        }
+    }
+
+    fn lose(&mut self, reason: &str) {
+        tracing::warn!(reason, "no connection to control; going on with what is in force");
+        self.link = Link::Down;
+        self.session.handle_disconnected(clock::now());
     }
 
     fn apply(&mut self, apply: Apply<Delivered>) {
@@ -232,48 +259,13 @@ impl Discovery {
         self.session.handle_applied(clock::now(), failures);
     }
 
-    /// Puts changes in force; what cannot be keeps its former version and is returned with the reason.
-    fn put_in_force(&mut self, revision: i64, told: Vec<Told<Delivered>>) -> Vec<Failure> {
-        let before = self.topology.clone();
-        let (topology, mut failures) = next_topology(&before, revision, told);
-        self.topology = topology;
-        let reconciled = self.listeners.reconcile(&self.topology);
-        for failure in &reconciled.failures {
-            let name = Name::line(failure.line.clone()).to_string();
-            failures.push(Failure::new(Arc::from(name), failure.reason.as_str(), failure.text.clone()));
-            self.keep_former(&before, failure);
-        }
-        self.failures = reconciled.failures;
-        for (line, sockets) in reconciled.opened {
-            self.signalling.listen(line, sockets);
-        }
-        self.configure();
-        failures
-    }
-
-    /// Goes on with the former version of a line whose new one has no socket.
-    fn keep_former(&mut self, before: &Topology, failure: &LineFailure) {
-        if let Some(former) = before.line(&failure.line) {
-            let change = Change::Put(Resource::Line(Arc::clone(former)));
-            if let Ok(topology) = self.topology.apply(self.topology.revision(), &[change]) {
-                self.topology = topology;
-            }
-        }
-    }
-
-    fn configure(&self) {
-        let configuration = Configuration { topology: self.topology.clone(), lines: self.listeners.lines() };
-        self.signalling.tell(&Input::Configure(Arc::new(configuration)));
-        self.show();
-    }
-
     fn show(&self) {
         let synced = Synced {
             connected: self.session.is_connected(),
             revision: self.session.applied().map(|applied| applied.revision),
             lines: self.listeners.lines(),
             failures: self.failures.iter().map(|one| (one.line.to_string(), one.text.clone())).collect(),
-            targets: targets_of(&self.topology),
+            targets: report::targets_of(&self.topology),
         };
         self.synced.send_if_modified(|shown| {
             let changed = *shown != synced;
@@ -281,89 +273,6 @@ impl Discovery {
             changed
         });
     }
-
-    fn line_states(&self) -> Vec<v1::LineState> {
-        let mut states: Vec<v1::LineState> = Vec::new();
-        for bound in self.listeners.lines() {
-            let name = Name::line(bound.id.clone()).to_string();
-            let listener = format!("{}:{}", bound.transport, bound.local);
-            let state = state_of(&bound);
-            match states.iter_mut().find(|known| known.name == name && known.state() == state) {
-                Some(known) => known.listeners.push(listener),
-                None => states.push(v1::LineState {
-                    name,
-                    state: state.into(),
-                    listeners: vec![listener],
-                    ..Default::default()
-                }),
-            }
-        }
-        states.extend(self.failures.iter().map(|failure| v1::LineState {
-            name: Name::line(failure.line.clone()).to_string(),
-            state: v1::line_state::State::Failed.into(),
-            reason: failure.text.clone(),
-            ..Default::default()
-        }));
-        states
-    }
-}
-
-fn state_of(bound: &BoundLine) -> v1::line_state::State {
-    match bound.phase {
-        um_engine::LinePhase::Open => v1::line_state::State::Listening,
-        um_engine::LinePhase::Draining => v1::line_state::State::Draining,
-    }
-}
-
-/// Every target that calls may go to: the entries of all lists, and the stations that are reached by their own address.
-fn targets_of(topology: &Topology) -> Vec<(String, String)> {
-    let entries = topology
-        .proxy_lists()
-        .flat_map(|list| list.entries.iter().map(|entry| (list.id.to_string(), entry.id.to_string())));
-    let alone = topology.stations().filter(|station| topology.target_list(station).is_none());
-    entries.chain(alone.map(|station| (String::new(), station.id.to_string()))).collect()
-}
-
-/// The topology after changes, without those that this worker cannot read or that contradict the rest.
-fn next_topology(before: &Topology, revision: i64, told: Vec<Told<Delivered>>) -> (Topology, Vec<Failure>) {
-    let (mut changes, mut failures) = (Vec::with_capacity(told.len()), Vec::new());
-    for change in told {
-        match change {
-            Told::Put(name, delivered) => match delivered.resource(&name) {
-                Ok(resource) => changes.push(Change::Put(resource.clone())),
-                Err(failure) => failures.push(failure),
-            },
-            Told::Delete(name) => changes.extend(name.parse().ok().map(Change::Delete)),
-        }
-    }
-    loop {
-        match before.apply(revision, &changes) {
-            Ok(topology) => return (topology, failures),
-            Err(violations) => {
-                let refused: BTreeSet<Name> =
-                    violations.iter().map(|violation| violation.resource.clone()).collect();
-                let left = changes.len();
-                changes.retain(|change| !refused.contains(&change.name()));
-                failures.extend(violations.iter().map(failure_of));
-                if changes.len() == left {
-                    // The fault is in nothing that changed, so nothing of the change can be put in force.
-                    return (before.clone(), failures);
-                }
-            }
-        }
-    }
-}
-
-fn failure_of(violation: &Violation) -> Failure {
-    let reason = match violation.kind {
-        ViolationKind::Invalid => "FIELD_INVALID",
-        ViolationKind::ReferenceMissing { .. } => "REFERENCE_MISSING",
-        ViolationKind::ValueTaken { .. } => "VALUE_TAKEN",
-        ViolationKind::InUse { .. } => "RESOURCE_IN_USE",
-        ViolationKind::Incompatible => "TOPOLOGY_INVALID",
-        ViolationKind::LimitReached { .. } => "QUOTA_EXCEEDED",
-    };
-    Failure::new(Arc::from(violation.resource.to_string()), reason, violation.to_string())
 }
 
 async fn wait_until(due: Option<Instant>) {

@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 use crossbeam_channel::Sender;
 use tokio::{
     sync::{mpsc, watch},
-    task::JoinHandle,
+    task::{JoinHandle, JoinSet},
     time::{sleep, timeout},
 };
 use um_engine::{Drain, Input};
@@ -57,9 +57,11 @@ impl Drainer {
         self.switch.force().await;
     }
 
-    /// Ends the service of commands, and lets go of the shards.
-    pub(crate) fn stop(self) {
+    /// Ends the service of commands and every drain, and lets go of the shards.
+    pub(crate) async fn stop(self) {
         self.commands.abort();
+        // Cancelled is what it shall be.
+        let _ = self.commands.await;
     }
 }
 
@@ -89,7 +91,8 @@ impl Switch {
 }
 
 async fn serve(switch: Switch, mut asked: mpsc::Receiver<Asked>, default: Duration) {
-    let mut running: Option<JoinHandle<()>> = None;
+    // One drain at most; it ends with this task.
+    let mut running = JoinSet::new();
     while let Some(Asked(command)) = asked.recv().await {
         match command.action {
             Some(Action::Drain(drain)) => {
@@ -97,13 +100,12 @@ async fn serve(switch: Switch, mut asked: mpsc::Receiver<Asked>, default: Durati
                     drain.deadline.and_then(|deadline| deadline.try_into().ok()).unwrap_or(default);
                 tracing::info!(?deadline, "control asks to drain");
                 let switch = switch.clone();
-                running = Some(tokio::spawn(async move { switch.drain(deadline).await }));
+                running.shutdown().await;
+                running.spawn(async move { switch.drain(deadline).await });
             }
             Some(Action::Undrain(_)) => {
                 tracing::info!("control asks to take calls again");
-                if let Some(running) = running.take() {
-                    running.abort();
-                }
+                running.shutdown().await;
                 switch.set(Drain::End, false);
             }
             Some(

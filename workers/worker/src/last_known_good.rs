@@ -22,6 +22,10 @@ const FILE: &str = "last-known-good";
 const CHUNK: usize = 500;
 /// The file is not written anew below this length, bytes.
 const SMALL: u64 = 1 << 20;
+/// A change this long is not appended, the file is written anew, bytes.
+const LONG_RECORD: usize = 8 << 20;
+/// How soon what could not be written is tried again.
+const RETRY_EVERY: Duration = Duration::from_secs(5);
 /// Longest time between an append and its way to the disk.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
 
@@ -31,6 +35,8 @@ pub(crate) struct Keeper {
     journal: Journal,
     kept: Resources<Delivered>,
     rewritten_length: u64,
+    /// What could not be written; the file lacks it, so that nothing may be appended before it is written anew.
+    missing: Option<Applied>,
     sync_at: Option<Instant>,
 }
 
@@ -73,28 +79,44 @@ impl Keeper {
         })?;
         let kept = whole.as_ref().map(|known| known.resources.clone()).unwrap_or_default();
         let rewritten_length = journal.length();
-        Ok((Self { journal, kept, rewritten_length, sync_at: None }, whole))
+        Ok((Self { journal, kept, rewritten_length, missing: None, sync_at: None }, whole))
     }
 
     /// Keeps what is in force now.
     ///
     /// # Errors
     ///
-    /// When the disk does not take it; the worker goes on, and the next change tries again.
+    /// When the disk does not take it; the worker goes on, and it is tried again with the next change and every
+    /// few seconds.
     pub(crate) fn keep(&mut self, now: Instant, persist: Persist<Delivered>) -> io::Result<()> {
         let record = record_of(&persist);
         for change in persist.changes {
             delta::apply(&mut self.kept, change);
         }
         let grown = self.journal.length() > SMALL.max(self.rewritten_length.saturating_mul(2));
-        if self.journal.length() == 0 || grown || record.encoded_len() > (8 << 20) {
-            self.journal.rewrite(records_of(&self.kept, &persist.applied).into_iter())?;
-            self.rewritten_length = self.journal.length();
-            self.sync_at = None;
-            return Ok(());
+        let anew = self.journal.length() == 0 || grown || record.encoded_len() > LONG_RECORD;
+        if anew || self.missing.is_some() {
+            return self.rewrite(now, persist.applied);
         }
-        self.journal.append(&record.encode_to_vec())?;
-        self.sync_at.get_or_insert(now + SYNC_EVERY);
+        match self.journal.append(&record.encode_to_vec()) {
+            Ok(()) => self.sync_at = self.sync_at.or(Some(now + SYNC_EVERY)),
+            Err(error) => {
+                self.missing = Some(persist.applied);
+                self.sync_at = Some(now + RETRY_EVERY);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn rewrite(&mut self, now: Instant, applied: Applied) -> io::Result<()> {
+        let records = records_of(&self.kept, &applied);
+        self.missing = Some(applied);
+        self.sync_at = Some(now + RETRY_EVERY);
+        self.journal.rewrite(records.into_iter())?;
+        self.rewritten_length = self.journal.length();
+        self.missing = None;
+        self.sync_at = None;
         Ok(())
     }
 
@@ -103,17 +125,28 @@ impl Keeper {
         self.sync_at
     }
 
-    /// Brings appended records to the disk when that is due.
+    /// Brings appended records to the disk when that is due, and what could not be written before.
     ///
     /// # Errors
     ///
     /// What the disk says.
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> io::Result<()> {
-        if self.sync_at.is_some_and(|at| at <= now) {
-            self.sync_at = None;
-            self.journal.sync()?;
+        if self.sync_at.take_if(|at| *at <= now).is_none() {
+            return Ok(());
         }
-        Ok(())
+        match self.missing.take() {
+            Some(applied) => self.rewrite(now, applied),
+            None => self.journal.sync(),
+        }
+    }
+
+    /// Brings appended records to the disk now.
+    ///
+    /// # Errors
+    ///
+    /// What the disk says.
+    pub(crate) fn sync(&mut self) -> io::Result<()> {
+        self.journal.sync()
     }
 }
 
@@ -198,6 +231,26 @@ mod tests {
         keeper.keep(clock::now(), persist(4, vec![list("d")])).unwrap();
         let known = Keeper::open(directory.path()).unwrap().1.unwrap();
         assert_eq!((names(&known).len(), known.applied.revision), (3, 4));
+    }
+
+    #[test]
+    fn what_the_disk_refused_is_written_when_it_takes_again_and_never_skipped() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = directory.path().join("state");
+        let (mut keeper, _) = Keeper::open(&state).unwrap();
+        std::fs::remove_dir(&state).unwrap();
+        let now = clock::now();
+        assert!(keeper.keep(now, persist(2, vec![list("a")])).is_err());
+        assert!(keeper.keep(now, persist(4, vec![list("b")])).is_err());
+        let retry = keeper.poll_timeout().unwrap();
+        assert!(retry > now && keeper.handle_timeout(now).is_ok());
+        assert!(keeper.handle_timeout(retry).is_err());
+        std::fs::create_dir(&state).unwrap();
+        let retry = keeper.poll_timeout().unwrap();
+        keeper.handle_timeout(retry).unwrap();
+        assert_eq!(keeper.poll_timeout(), None);
+        let known = Keeper::open(&state).unwrap().1.unwrap();
+        assert_eq!((names(&known), known.applied.revision), (vec!["proxyLists/a", "proxyLists/b"], 4));
     }
 
     #[test]

@@ -23,10 +23,12 @@ mod traffic;
 use std::{io, sync::Arc, thread, time::Duration};
 
 use anyhow::Context;
-use crossbeam_channel::bounded;
+use crossbeam_channel::{Sender, bounded};
 use tokio::{
     runtime::Handle,
     sync::{mpsc, watch},
+    task::JoinSet,
+    time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 use um_engine::EngineLimits;
@@ -38,7 +40,7 @@ use crate::{
     discovery::Discovery,
     drain::Drainer,
     media::{Media, MediaConfig},
-    observe::Observer,
+    observe::{Observer, Seen},
     resolver::NameResolver,
     signalling::Signalling,
     status::{Status, Synced},
@@ -51,6 +53,8 @@ const MAX_RELAYS: usize = 20_000;
 const EVENTS: usize = 1024;
 /// Commands of control that may wait.
 const COMMANDS: usize = 64;
+/// Time for the tasks to end: a client of the metrics may be slow.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Runs the process until a signal has ended its drain.
 ///
@@ -63,7 +67,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let worker = Worker::start(&config, &telemetry).await?;
     tracing::info!(id = config.id, control = %config.control, admin = %worker.admin, "um-worker runs");
     let ended = worker.until_signalled().await;
-    worker.stop();
+    worker.stop().await;
     tracing::info!("um-worker has ended");
     ended
 }
@@ -74,8 +78,10 @@ pub struct Worker {
     pub admin: std::net::SocketAddr,
     signalling: Arc<Signalling>,
     media: Media,
+    tell: Sender<Seen>,
     observer: thread::JoinHandle<()>,
     drainer: Drainer,
+    tasks: JoinSet<()>,
     stop: CancellationToken,
 }
 
@@ -138,12 +144,13 @@ impl Worker {
         let (commands, asked) = mpsc::channel(COMMANDS);
         let around = discovery::Surroundings { signalling: Arc::clone(&signalling), synced, commands };
         let discovery = Discovery::new(config, identity, around)?;
-        tokio::spawn(discovery.run(heard, stop.clone()));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(discovery.run(heard, stop.clone()));
         let admin = Admin { status: shown.clone(), scrape: telemetry.scrape() };
-        tokio::spawn(admin.run(admin_listener, stop.clone()));
+        tasks.spawn(admin.run(admin_listener, stop.clone()));
         let deadline = Duration::from_secs(config.drain_deadline);
-        let drainer = Drainer::start(Arc::clone(&signalling), shown, tell, asked, deadline);
-        Ok(Self { admin: admin_address, signalling, media, observer, drainer, stop })
+        let drainer = Drainer::start(Arc::clone(&signalling), shown, tell.clone(), asked, deadline);
+        Ok(Self { admin: admin_address, signalling, media, tell, observer, drainer, tasks, stop })
     }
 
     /// Waits for a signal, then until the drain is over; a second signal ends it at once.
@@ -169,14 +176,19 @@ impl Worker {
     }
 
     /// Ends all threads and tasks; calls that are left are not hung up (that is what a drain is for).
-    pub fn stop(self) {
+    pub async fn stop(mut self) {
         self.stop.cancel();
-        self.drainer.stop();
-        if let Ok(signalling) = Arc::try_unwrap(self.signalling) {
-            signalling.stop();
+        self.drainer.stop().await;
+        let ended = async { while self.tasks.join_next().await.is_some() {} };
+        if timeout(PATIENCE, ended).await.is_err() {
+            tracing::warn!("a task does not end; leaving it behind");
         }
+        self.signalling.stop();
         drop(self.media);
-        drop(self.observer);
+        // Last, so that it has told everything of the calls that the others ended.
+        if self.tell.send(Seen::End).is_ok() && self.observer.join().is_err() {
+            tracing::error!("the observing thread panicked");
+        }
     }
 }
 

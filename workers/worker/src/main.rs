@@ -8,7 +8,8 @@ use um_worker::config::Config;
 fn main() -> ExitCode {
     let config = Config::parse();
     let ran = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
+        // One may be busy with a large topology or the disk while the other answers names and probes.
+        .worker_threads(2)
         .thread_name("control")
         .enable_all()
         .build()

@@ -4,30 +4,33 @@
 //! observation and goes on with its calls.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use tokio::sync::{mpsc, watch};
-use um_engine::{CallKey, CallRecord, Circuit, Observation, Outcome, TargetId, Usage};
+use um_engine::{CallKey, CallRecord, Circuit, Observation, Outcome, TargetId};
 use um_media::RelayCounters;
-use um_telemetry::{CallOutcome, CallState, Direction, ProbeOutcome, TargetState, WorkerMetrics};
+use um_telemetry::{CallOutcome, CallState, Direction, ProbeOutcome, WorkerMetrics};
 use um_wire::v1;
 
 use crate::{
     clock,
     discovery::Event,
     process_load::{ProcessLoad, Sampler},
-    signalling::Mailbox,
-    status::{RENEWED_EVERY, Status, Synced, TargetStatus, UsageStatus},
-    traffic::Traffic,
+    signalling::{Mailbox, Pulse},
+    status::{RENEWED_EVERY, Status, Synced, UsageStatus},
 };
 
+mod target;
 mod traces;
 
-use self::traces::Traces;
+use self::{
+    target::{Target, key_of, shown_state},
+    traces::Traces,
+};
 
 /// Observations that may wait.
 pub(crate) const QUEUE: usize = 65_536;
@@ -39,17 +42,17 @@ const MAX_CLOSING: usize = 65_536;
 pub(crate) enum Seen {
     /// An engine saw something.
     Observation(Observation),
-    /// What a shard has in use; once a second.
-    Usage {
+    /// How a shard is doing; once a second.
+    Pulse {
         /// The shard.
         shard: u16,
-        /// What it has in use.
-        usage: Usage,
-        /// What passed through its sockets.
-        traffic: Traffic,
+        /// How.
+        pulse: Pulse,
     },
     /// A drain began or ended.
     Draining(bool),
+    /// Nothing follows.
+    End,
 }
 
 /// The thread's state.
@@ -59,9 +62,9 @@ pub(crate) struct Observer {
     /// Lines of calls that have ended and whose media counters are still to come.
     closing: BTreeMap<CallKey, String>,
     targets: BTreeMap<(String, String), Target>,
-    usage: BTreeMap<u16, Usage>,
-    traffic: BTreeMap<u16, Traffic>,
+    pulses: BTreeMap<u16, Pulse>,
     traces: Traces,
+    lines: LineCalls,
     started: u64,
     draining: bool,
     status: Status,
@@ -77,20 +80,34 @@ pub(crate) struct Observer {
 
 struct LiveCall {
     line: String,
+    line_out: String,
     answered: bool,
     target: Option<(String, String)>,
     /// Why its last attempt ended, for the failover that may follow.
     last_reason: &'static str,
 }
 
+/// Calls that came or left by each line; one that did both counts once.
 #[derive(Default)]
-struct Target {
-    circuit: Circuit,
-    blocked_until: Option<Instant>,
-    since: Option<Instant>,
-    calls: u32,
-    last_result: String,
-    round_trip: Option<Duration>,
+struct LineCalls(BTreeMap<String, u32>);
+
+impl LineCalls {
+    fn begin(&mut self, lines: [&String; 2]) {
+        for line in BTreeSet::from(lines) {
+            *self.0.entry(line.clone()).or_default() += 1;
+        }
+    }
+
+    fn end(&mut self, lines: [&String; 2]) {
+        for line in BTreeSet::from(lines) {
+            if let Some(count) = self.0.get_mut(line) {
+                *count -= 1;
+                if *count == 0 {
+                    self.0.remove(line);
+                }
+            }
+        }
+    }
 }
 
 /// What an observer reads and where it shows what it makes of that.
@@ -115,9 +132,9 @@ impl Observer {
             calls: BTreeMap::new(),
             closing: BTreeMap::new(),
             targets: BTreeMap::new(),
-            usage: BTreeMap::new(),
-            traffic: BTreeMap::new(),
+            pulses: BTreeMap::new(),
             traces: Traces::default(),
+            lines: LineCalls::default(),
             started: 0,
             draining: false,
             status,
@@ -132,10 +149,11 @@ impl Observer {
         }
     }
 
-    /// Reads until all shards are gone.
+    /// Reads until it is told to end, or all shards are gone.
     pub(crate) fn run(mut self, seen: &Receiver<Seen>) {
         loop {
             match seen.recv_timeout(RENEWED_EVERY / 10) {
+                Ok(Seen::End) => return,
                 Ok(seen) => self.on_seen(seen),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -153,11 +171,11 @@ impl Observer {
                 self.traces.on_observation(&observation);
                 self.on_observation(observation);
             }
-            Seen::Usage { shard, usage, traffic } => {
-                self.usage.insert(shard, usage);
-                let before = self.traffic.insert(shard, traffic).unwrap_or_default();
-                traffic.record(&before, &self.metrics);
+            Seen::Pulse { shard, pulse } => {
+                let before = self.pulses.insert(shard, pulse).map(|before| before.traffic);
+                pulse.traffic.record(&before.unwrap_or_default(), &self.metrics);
             }
+            Seen::End => {}
             Seen::Draining(draining) => {
                 self.draining = draining;
                 self.metrics.draining(draining);
@@ -167,7 +185,9 @@ impl Observer {
 
     fn on_observation(&mut self, observation: Observation) {
         match observation {
-            Observation::CallStarted { call, line, .. } => self.on_started(call, line.to_string()),
+            Observation::CallStarted { call, line, line_out, .. } => {
+                self.on_started(call, line.to_string(), line_out.to_string());
+            }
             Observation::AttemptStarted { call, target, .. } => self.on_attempt(call, &target),
             Observation::AttemptEnded { call, line, target, outcome, reason, status, duration, .. } => {
                 if let Some(live) = self.calls.get_mut(&call) {
@@ -204,10 +224,12 @@ impl Observer {
         }
     }
 
-    fn on_started(&mut self, call: CallKey, line: String) {
+    fn on_started(&mut self, call: CallKey, line: String, line_out: String) {
         self.started += 1;
         self.metrics.calls_active(&line, CallState::Setup, 1);
-        self.calls.insert(call, LiveCall { line, answered: false, target: None, last_reason: "unknown" });
+        self.lines.begin([&line, &line_out]);
+        let live = LiveCall { line, line_out, answered: false, target: None, last_reason: "unknown" };
+        self.calls.insert(call, live);
     }
 
     fn on_attempt(&mut self, call: CallKey, target: &TargetId) {
@@ -240,6 +262,7 @@ impl Observer {
         self.leave_target(record.call);
         let outcome = outcome_of(record.outcome);
         if let Some(live) = self.calls.remove(&record.call) {
+            self.lines.end([&live.line, &live.line_out]);
             let state = if live.answered { CallState::Established } else { CallState::Setup };
             self.metrics.calls_active(&live.line, state, -1);
             if !live.answered {
@@ -316,11 +339,13 @@ impl Observer {
             self.targets.entry(key.clone()).or_default();
         }
         let mut usage = UsageStatus::default();
-        self.usage.values().for_each(|shard| usage.add(shard));
+        self.pulses.values().for_each(|pulse| usage.add(&pulse.usage));
         self.status.take_synced(&synced);
         self.status.draining = self.draining;
         self.status.calls = u64::try_from(usage.calls).unwrap_or(u64::MAX);
         self.status.usage = usage;
+        let lag = self.pulses.values().map(|pulse| pulse.lag).max().unwrap_or_default();
+        self.status.signalling_lag_ms = u64::try_from(lag.as_millis()).unwrap_or(u64::MAX);
         if elapsed >= RENEWED_EVERY.as_secs_f64() {
             #[expect(clippy::cast_precision_loss, reason = "a rate for people; calls of one second are few")]
             let rate = self.started as f64 / elapsed;
@@ -333,7 +358,8 @@ impl Observer {
         self.show.send_replace(Arc::new(self.status.clone()));
         self.set_gauges(&usage);
         // A report that does not fit is replaced by the next one in a second.
-        let _ = self.reports.try_send(Event::Report(Box::new(self.report(&usage, now))));
+        let report = Box::new(self.report(&usage, now));
+        let _ = self.reports.try_send(Event::Report { report, calls: self.lines.0.clone() });
     }
 
     fn set_gauges(&mut self, usage: &UsageStatus) {
@@ -372,83 +398,6 @@ impl Observer {
             draining: self.draining,
             command_results: Vec::new(),
         }
-    }
-}
-
-impl Target {
-    fn status(&self, (proxy_list, entry): &(String, String), now: Instant) -> TargetStatus {
-        TargetStatus {
-            proxy_list: proxy_list.clone(),
-            entry: entry.clone(),
-            state: word_of(shown_state(self.circuit, self.blocked_until, now)),
-            calls: self.calls,
-            last_result: self.last_result.clone(),
-        }
-    }
-
-    fn health(&self, (proxy_list, entry): &(String, String), now: Instant) -> v1::TargetHealth {
-        let wall = |at: Instant| {
-            let now_wall = clock::wall();
-            let time = match at.checked_duration_since(now) {
-                Some(ahead) => now_wall + ahead,
-                None => now_wall - now.saturating_duration_since(at),
-            };
-            time.into()
-        };
-        let proxy_list =
-            if proxy_list.is_empty() { String::new() } else { format!("proxyLists/{proxy_list}") };
-        v1::TargetHealth {
-            proxy_list,
-            entry: entry.clone(),
-            state: state_of(shown_state(self.circuit, self.blocked_until, now)).into(),
-            since: self.since.map(wall),
-            blocked_until: self.blocked_until.filter(|until| *until > now).map(wall),
-            calls: self.calls,
-            last_result: self.last_result.clone(),
-            round_trip: self.round_trip.map(um_wire::time::duration_to_proto),
-        }
-    }
-}
-
-/// The list (empty for a station of its own address) and the entry of a target.
-pub(crate) fn key_of(target: &TargetId) -> (String, String) {
-    match target {
-        TargetId::Entry { list, entry } => (list.to_string(), entry.to_string()),
-        TargetId::Station(station) => (String::new(), station.to_string()),
-    }
-}
-
-fn shown_state(circuit: Circuit, blocked_until: Option<Instant>, now: Instant) -> TargetState {
-    if blocked_until.is_some_and(|until| until > now) {
-        return TargetState::Blocked;
-    }
-    match circuit {
-        Circuit::Up => TargetState::Up,
-        Circuit::Suspect => TargetState::Suspect,
-        Circuit::Down => TargetState::Down,
-        Circuit::Probing => TargetState::Probing,
-    }
-}
-
-const fn state_of(state: TargetState) -> v1::target_state::Value {
-    match state {
-        TargetState::Up => v1::target_state::Value::Up,
-        TargetState::Suspect => v1::target_state::Value::Suspect,
-        TargetState::Down => v1::target_state::Value::Down,
-        TargetState::Probing => v1::target_state::Value::Probing,
-        TargetState::Blocked => v1::target_state::Value::Blocked,
-        TargetState::Inactive => v1::target_state::Value::Unspecified,
-    }
-}
-
-const fn word_of(state: TargetState) -> &'static str {
-    match state {
-        TargetState::Up => "UP",
-        TargetState::Suspect => "SUSPECT",
-        TargetState::Down => "DOWN",
-        TargetState::Probing => "PROBING",
-        TargetState::Blocked => "BLOCKED",
-        TargetState::Inactive => "INACTIVE",
     }
 }
 

@@ -3,11 +3,16 @@
 //! A message may arrive on any shard's socket; what we generate carries the number of the shard that owns it, so the
 //! receiving shard hands it to its owner through a bounded queue.
 
-use std::{io, thread};
+use std::{
+    io,
+    sync::{Mutex, PoisonError},
+    thread,
+};
 
 use um_engine::{Engine, EngineConfig, Input};
 use um_sip::LineIndex;
 
+mod connections;
 mod driver;
 pub(crate) mod listeners;
 mod mailbox;
@@ -15,7 +20,7 @@ pub(crate) mod sockets;
 mod stream;
 mod udp;
 
-pub(crate) use driver::Surroundings;
+pub(crate) use driver::{Pulse, Surroundings};
 pub(crate) use mailbox::{Command, ListenSocket, Mailbox};
 
 use self::driver::Driver;
@@ -24,7 +29,7 @@ use self::driver::Driver;
 #[derive(Debug)]
 pub(crate) struct Signalling {
     shards: Vec<Mailbox>,
-    threads: Vec<thread::JoinHandle<io::Result<()>>>,
+    threads: Mutex<Vec<thread::JoinHandle<io::Result<()>>>>,
 }
 
 /// The mailboxes of shards whose threads do not run yet, so that what surrounds a shard can be built knowing them.
@@ -71,7 +76,7 @@ impl Prepared {
             let thread = thread::Builder::new().name(format!("signalling-{shard}"));
             threads.push(thread.spawn(move || driver.run())?);
         }
-        Ok(Signalling { shards: self.shards, threads })
+        Ok(Signalling { shards: self.shards, threads: Mutex::new(threads) })
     }
 }
 
@@ -99,15 +104,17 @@ impl Signalling {
 
     /// Whether a shard's thread has ended, which only [`Signalling::stop`] should bring about.
     pub(crate) fn has_died(&self) -> bool {
-        self.threads.iter().any(thread::JoinHandle::is_finished)
+        let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        threads.iter().any(thread::JoinHandle::is_finished)
     }
 
-    /// Ends the threads and waits for them.
-    pub(crate) fn stop(self) {
-        for shard in &self.shards {
-            shard.deliver(Command::Stop);
+    /// Ends the threads and waits for them; whoever still holds the shards then speaks to nobody.
+    pub(crate) fn stop(&self) {
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        if !threads.is_empty() {
+            self.shards.iter().for_each(|shard| shard.deliver(Command::Stop));
         }
-        for thread in self.threads {
+        for thread in threads {
             match thread.join() {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::error!(%error, "a signalling thread failed"),
@@ -116,3 +123,6 @@ impl Signalling {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

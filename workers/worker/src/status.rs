@@ -39,6 +39,8 @@ pub(crate) struct Status {
     pub(crate) calls: u64,
     /// New calls in the last second.
     pub(crate) calls_per_second: f64,
+    /// The longest that something readable waited for a shard's turn in the last second, milliseconds.
+    pub(crate) signalling_lag_ms: u64,
     /// Lines with a socket.
     pub(crate) lines: Vec<LineStatus>,
     /// Lines without one.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crossbeam_channel::Sender;
 use tokio::sync::mpsc;
-use um_engine::{EngineConfig, EngineLimits, Input, Observation, Output, Usage};
+use um_engine::{EngineConfig, EngineLimits, Input, Observation, Output};
 use um_media::{OpenError, RelayCommand, RelayEvent};
 use um_sip::LineIndex;
 use um_wire::v1;
@@ -15,8 +15,7 @@ use crate::{
     media::{EventSink, Full, Orders},
     observe::Seen,
     resolver::NameResolver,
-    signalling::{Command, Mailbox, Surroundings},
-    traffic::Traffic,
+    signalling::{Command, Mailbox, Pulse, Surroundings},
 };
 
 /// The surroundings of one shard.
@@ -68,8 +67,8 @@ impl Surroundings for ShardSurroundings {
         let _ = self.observer.try_send(Seen::Observation(observation));
     }
 
-    fn usage(&mut self, usage: Usage, traffic: Traffic) {
-        let _ = self.observer.try_send(Seen::Usage { shard: self.shard, usage, traffic });
+    fn pulse(&mut self, pulse: Pulse) {
+        let _ = self.observer.try_send(Seen::Pulse { shard: self.shard, pulse });
     }
 
     fn line_idle(&mut self, line: LineIndex) {

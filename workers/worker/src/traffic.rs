@@ -14,6 +14,10 @@ pub(crate) struct Traffic {
     pub(crate) tcp_in: u64,
     /// Messages sent on connections.
     pub(crate) tcp_out: u64,
+    /// Datagrams lost because our own send buffer was full.
+    pub(crate) lost: u64,
+    /// Connections not accepted because peers have too many open.
+    pub(crate) refused: u64,
     /// Requests received again.
     pub(crate) again_in: u64,
     /// Requests and responses sent again.
@@ -36,6 +40,8 @@ impl Traffic {
         ] {
             metrics.messages(direction, transport, now.saturating_sub(then));
         }
+        metrics.parse_errors("send_buffer_full", self.lost.saturating_sub(before.lost));
+        metrics.parse_errors("too_many_connections", self.refused.saturating_sub(before.refused));
         metrics.retransmissions(Direction::In, self.again_in.saturating_sub(before.again_in));
         metrics.retransmissions(Direction::Out, self.again_out.saturating_sub(before.again_out));
     }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use um_routing::TargetId;
 use um_sip::endpoint::LineProfile;
 use um_sip::transaction::Timing;
-use um_sip::{Flow, Host, HostPort};
+use um_sip::{Flow, Host, HostPort, ParseError};
 use um_topology::{Line, LineTimers, Topology};
 
 use super::Engine;
@@ -55,8 +55,11 @@ impl Engine {
     }
 
     /// Nothing that comes after it on the stream can be read: the connection has to go.
-    pub(super) fn on_framing_lost(&mut self, flow: Flow) {
+    pub(super) fn on_framing_lost(&mut self, now: Instant, flow: Flow, error: &ParseError) {
         self.observe(Observation::Dropped { reason: "framing_lost", count: 1 });
+        self.endpoint.handle_framing_lost(flow, error);
+        // The answer has to leave before the connection goes.
+        self.settle(now);
         if let Some(connection) = flow.connection {
             self.outputs.push_back(Output::Close { connection });
         }

@@ -158,6 +158,7 @@ impl Engine {
         self.observe(Observation::CallStarted {
             call: self.call_key(serial),
             line: line.id.clone(),
+            line_out,
             at: now,
         });
         self.follow(now, serial);

@@ -12,7 +12,7 @@ use um_wire::v1::{self, worker_service_client::WorkerServiceClient};
 use super::MAX_MESSAGE;
 use crate::config::Config;
 
-/// Messages that wait to be sent; reports beyond that are dropped, the next one replaces them.
+/// Messages that wait to be sent; reports take half of it at most.
 const QUEUE: usize = 64;
 
 /// An open stream.
@@ -72,12 +72,21 @@ impl Link {
         *self = Self::Up(stream);
     }
 
-    /// Sends a message if the stream is open and takes it.
-    pub(super) fn send(&mut self, request: v1::SyncRequest) {
+    /// Sends what must arrive; `false` when the open stream takes no more.
+    pub(super) fn send(&mut self, request: v1::SyncRequest) -> bool {
+        match self {
+            Self::Up(stream) => stream.requests.try_send(request).is_ok(),
+            Self::Down | Self::Connecting(_) => true,
+        }
+    }
+
+    /// Sends what the next one of its kind replaces, unless control is slow: the room is for what must arrive.
+    pub(super) fn send_if_idle(&mut self, request: v1::SyncRequest) {
         if let Self::Up(stream) = self
-            && stream.requests.try_send(request).is_err()
+            && stream.requests.capacity() > QUEUE / 2
         {
-            tracing::debug!("control does not take messages fast enough");
+            // Gone within this very moment; the loss of the stream is told by itself.
+            let _ = stream.requests.try_send(request);
         }
     }
 

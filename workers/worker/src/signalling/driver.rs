@@ -2,29 +2,31 @@
 //!
 //! A turn is bounded: wait, read the clock once, take commands, take a batch from every socket that has something, fire
 //! due timers. After every input the engine's outputs are carried out to the end, so nothing waits for the next turn.
-//! What the engine asks for is done in `driver/carry_out.rs`.
+//! What comes in is read in `driver/intake.rs`; what the engine asks for is done in `driver/carry_out.rs`.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    io,
+    io, mem,
     net::SocketAddr,
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use mio::{Events, Interest, Poll, Token, Waker, event::Event};
+use mio::{Events, Interest, Poll, Token, Waker};
 use slab::Slab;
-use um_engine::{ConnectError, Engine, Input, Output, Usage};
-use um_sip::{ConnectionId, Flow, Limits, LineIndex, Transport, shard};
+use um_engine::{Engine, Input, Output, Usage};
+use um_sip::{Flow, Limits, LineIndex, shard};
 
 use super::{
+    connections::Connections,
     mailbox::{Command, Inbox, ListenSocket, Mailbox, mailbox},
-    stream::{Connection, Received, Standing},
-    udp::{Datagrams, Left},
+    stream::Connection,
+    udp::Datagrams,
 };
 use crate::{clock, traffic::Traffic};
 
 mod carry_out;
+mod intake;
 
 /// The poll token of the mailbox; sockets have their place in the slab.
 const MAILBOX: Token = Token(usize::MAX);
@@ -32,12 +34,10 @@ const MAILBOX: Token = Token(usize::MAX);
 const COMMANDS: usize = 1024;
 /// Datagrams, accepted connections or reads that one socket gets a turn.
 const BATCH: usize = 64;
-/// Connections that one shard keeps open, accepted and opened together.
-const MAX_CONNECTIONS: usize = 16_384;
-/// How often a shard says what it has in use.
-const USAGE_EVERY: Duration = Duration::from_secs(1);
-/// What a keep-alive is answered with (RFC 5626 §4.4.1).
-const PONG: &[u8] = b"\r\n";
+/// How long accepting rests when the system has no descriptor or memory left for another connection.
+const REST: Duration = Duration::from_millis(100);
+/// How often a shard says how it is doing.
+const PULSE_EVERY: Duration = Duration::from_secs(1);
 
 /// Where a driver's outputs go that are not sockets.
 pub(crate) trait Surroundings: Send {
@@ -47,10 +47,21 @@ pub(crate) trait Surroundings: Send {
     fn relay(&mut self, command: um_media::RelayCommand);
     /// Notes what happened. May drop it.
     fn observe(&mut self, observation: um_engine::Observation);
-    /// Notes what this shard has in use and what passed through it; once a second.
-    fn usage(&mut self, usage: Usage, traffic: Traffic);
+    /// Notes how this shard is doing; once a second.
+    fn pulse(&mut self, pulse: Pulse);
     /// Notes that this shard needs the sockets of a draining line no more.
     fn line_idle(&mut self, line: LineIndex);
+}
+
+/// How a shard is doing.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pulse {
+    /// What it has in use.
+    pub(crate) usage: Usage,
+    /// What passed through its sockets since it began.
+    pub(crate) traffic: Traffic,
+    /// The longest that something readable had to wait for its turn since the pulse before.
+    pub(crate) lag: Duration,
 }
 
 /// One shard's thread.
@@ -64,13 +75,18 @@ pub(super) struct Driver<S> {
     sockets: Slab<Socket>,
     datagrams: BTreeMap<LineIndex, usize>,
     bound: BTreeMap<LineIndex, SocketAddr>,
-    connections: BTreeMap<ConnectionId, usize>,
-    opening: BTreeSet<(Instant, ConnectionId)>,
-    unread: Vec<usize>,
+    connections: Connections,
+    /// Sockets whose last batch was full: the poll will not name them again by itself.
+    unread: BTreeSet<usize>,
+    /// Listeners that the system gives no connections now, until when.
+    resting: Option<(Instant, BTreeSet<usize>)>,
     aftermath: VecDeque<Input>,
     accepted: u64,
-    usage_at: Instant,
+    pulse_at: Instant,
     traffic: Traffic,
+    lag: Duration,
+    /// Since when there has always been something left to read after a turn.
+    behind_since: Option<Instant>,
     limits: Limits,
     scratch: Vec<u8>,
     stopped: bool,
@@ -108,13 +124,15 @@ impl<S: Surroundings> Driver<S> {
             sockets: Slab::new(),
             datagrams: BTreeMap::new(),
             bound: BTreeMap::new(),
-            connections: BTreeMap::new(),
-            opening: BTreeSet::new(),
-            unread: Vec::new(),
+            connections: Connections::default(),
+            unread: BTreeSet::new(),
+            resting: None,
             aftermath: VecDeque::new(),
             accepted: 0,
-            usage_at: clock::now(),
+            pulse_at: clock::now(),
             traffic: Traffic::default(),
+            lag: Duration::ZERO,
+            behind_since: None,
             limits: Limits::default(),
             scratch: vec![0; 65_536],
             stopped: false,
@@ -147,7 +165,7 @@ impl<S: Surroundings> Driver<S> {
             let Some(command) = self.inbox.take() else { break };
             self.on_command(now, command);
         }
-        let unread = std::mem::take(&mut self.unread);
+        let unread = mem::take(&mut self.unread);
         for key in unread {
             self.on_readable(now, key);
         }
@@ -155,33 +173,48 @@ impl<S: Surroundings> Driver<S> {
             self.on_event(now, event);
         }
         self.on_time(now);
+        self.note_lag(now);
         Ok(())
+    }
+
+    fn is_behind(&self) -> bool {
+        !self.unread.is_empty() || !self.inbox.is_empty()
+    }
+
+    /// What became readable at the start of a turn waits for its end at most, unless something was left over before.
+    fn note_lag(&mut self, turn: Instant) {
+        let since = self.behind_since.unwrap_or(turn);
+        self.lag = self.lag.max(clock::now().saturating_duration_since(since));
+        self.behind_since = self.is_behind().then_some(since);
     }
 
     /// How long to sleep: not at all with work left over, else until the first deadline.
     fn wait(&self) -> Option<Duration> {
-        if !self.unread.is_empty() || !self.inbox.is_empty() {
+        if self.is_behind() {
             return Some(Duration::ZERO);
         }
-        let connect = self.opening.first().map(|(deadline, _)| *deadline);
+        let connection = self.connections.first_deadline().map(|(deadline, _)| deadline);
+        let rest = self.resting.as_ref().map(|(until, _)| *until);
         let engine = self.engine.poll_timeout();
-        let first = [connect, engine, Some(self.usage_at)].into_iter().flatten().min()?;
+        let first = [connection, rest, engine, Some(self.pulse_at)].into_iter().flatten().min()?;
         Some(first.saturating_duration_since(clock::now()))
     }
 
     fn on_time(&mut self, now: Instant) {
-        while let Some((deadline, connection)) = self.opening.first().copied() {
+        while let Some((deadline, connection)) = self.connections.first_deadline() {
             if deadline > now {
                 break;
             }
-            self.opening.pop_first();
-            self.forget(connection);
-            self.handle(now, Input::ConnectionFailed { connection, error: ConnectError::TimedOut });
+            self.on_deadline(now, connection);
         }
-        if self.usage_at <= now {
-            self.usage_at = now + USAGE_EVERY;
+        if let Some((_, listeners)) = self.resting.take_if(|(until, _)| *until <= now) {
+            self.unread.extend(listeners);
+        }
+        if self.pulse_at <= now {
+            self.pulse_at = now + PULSE_EVERY;
             let traffic = self.traffic.with(self.engine.sip_counters());
-            self.surroundings.usage(self.engine.usage(), traffic);
+            let lag = mem::take(&mut self.lag);
+            self.surroundings.pulse(Pulse { usage: self.engine.usage(), traffic, lag });
         }
         if self.engine.poll_timeout().is_some_and(|deadline| deadline <= now) {
             self.engine.handle_timeout(now);
@@ -197,7 +230,7 @@ impl<S: Surroundings> Driver<S> {
                 self.carry_out(now);
             }
             Command::Close(connection) => {
-                self.close(connection);
+                self.close(now, connection);
                 self.carry_out(now);
             }
             Command::Listen { line, socket } => {
@@ -205,7 +238,7 @@ impl<S: Surroundings> Driver<S> {
                     tracing::error!(%error, line = line.0, "a socket cannot be polled");
                 }
             }
-            Command::Unlisten(line) => self.unlisten(line),
+            Command::Unlisten(line) => self.unlisten(now, line),
             Command::Stop => self.stopped = true,
         }
     }
@@ -232,8 +265,8 @@ impl<S: Surroundings> Driver<S> {
         Ok(())
     }
 
-    /// Closes the listening sockets of a line; its connections live on until they end.
-    fn unlisten(&mut self, line: LineIndex) {
+    /// Closes the sockets of a line, connections too: nobody would answer on them any more.
+    fn unlisten(&mut self, now: Instant, line: LineIndex) {
         let is_of_line = |socket: &Socket| match socket {
             Socket::Udp { line: of, .. } | Socket::Listener { line: of, .. } => *of == line,
             Socket::Stream(_) => false,
@@ -241,161 +274,10 @@ impl<S: Surroundings> Driver<S> {
         self.sockets.retain(|_, socket| !is_of_line(socket));
         self.datagrams.remove(&line);
         self.bound.remove(&line);
-    }
-
-    fn on_event(&mut self, now: Instant, event: &Event) {
-        if event.token() == MAILBOX {
-            return;
-        }
-        let key = event.token().0;
-        if event.is_error() {
-            self.on_socket_error(now, key);
-        }
-        if event.is_writable() {
-            self.on_writable(now, key);
-        }
-        if event.is_readable() {
-            self.on_readable(now, key);
-        }
-    }
-
-    fn on_socket_error(&mut self, now: Instant, key: usize) {
-        let Some(Socket::Udp { line, local, socket }) = self.sockets.get(key) else { return };
-        let (line, local) = (*line, *local);
-        let mut unreachable = Vec::new();
-        socket.errors(BATCH, |remote| unreachable.push(remote));
-        for remote in unreachable {
-            let flow = Flow { line, transport: Transport::Udp, local, remote, connection: None };
-            self.tell_all(&Input::SendFailed { flow });
+        for connection in self.connections.of_line(line) {
+            self.close(now, connection);
         }
         self.carry_out(now);
-    }
-
-    fn on_readable(&mut self, now: Instant, key: usize) {
-        match self.sockets.get_mut(key) {
-            Some(Socket::Udp { .. }) => self.read_datagrams(now, key),
-            Some(Socket::Listener { .. }) => self.accept(now, key),
-            Some(Socket::Stream(connection)) if !connection.is_connecting() => self.read_stream(now, key),
-            Some(Socket::Stream(_)) | None => {}
-        }
-    }
-
-    fn read_datagrams(&mut self, now: Instant, key: usize) {
-        let Some(Socket::Udp { line, local, socket }) = self.sockets.get(key) else { return };
-        let (line, local) = (*line, *local);
-        let mut batch: Vec<(SocketAddr, Bytes)> = Vec::with_capacity(8);
-        let left = socket.recv_batch(&mut self.scratch, BATCH, |remote, bytes| {
-            batch.push((remote, Bytes::copy_from_slice(bytes)));
-        });
-        if left == Left::Maybe {
-            self.unread.push(key);
-        }
-        self.traffic.udp_in += batch.len() as u64;
-        for (remote, bytes) in batch {
-            let flow = Flow { line, transport: Transport::Udp, local, remote, connection: None };
-            self.dispatch(now, flow, bytes);
-        }
-    }
-
-    fn accept(&mut self, now: Instant, key: usize) {
-        for _ in 0..BATCH {
-            let Some(Socket::Listener { line, socket }) = self.sockets.get(key) else { return };
-            let line = *line;
-            match socket.accept() {
-                Ok((stream, remote)) => self.on_accepted(now, line, stream, remote),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                // A connection that died in the queue, or no descriptors left: the listener itself goes on.
-                Err(_) => {}
-            }
-        }
-        self.unread.push(key);
-    }
-
-    fn on_accepted(
-        &mut self,
-        now: Instant,
-        line: LineIndex,
-        stream: mio::net::TcpStream,
-        remote: SocketAddr,
-    ) {
-        let Ok(local) = stream.local_addr() else { return };
-        if self.connections.len() >= MAX_CONNECTIONS {
-            return;
-        }
-        // Nagle would hold back the second small message of a turn until the first is acknowledged.
-        let _ = stream.set_nodelay(true);
-        self.accepted += 1;
-        let connection = ConnectionId { shard: self.shard, serial: self.accepted };
-        let flow = Flow { line, transport: Transport::Tcp, local, remote, connection: Some(connection) };
-        if let Some(key) = self.adopt(Connection::new(stream, flow, true, &self.limits), connection) {
-            self.read_stream(now, key);
-        }
-    }
-
-    fn adopt(&mut self, mut connection: Connection, id: ConnectionId) -> Option<usize> {
-        let entry = self.sockets.vacant_entry();
-        let key = entry.key();
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        self.poll.registry().register(connection.source(), Token(key), interest).ok()?;
-        entry.insert(Socket::Stream(Box::new(connection)));
-        self.connections.insert(id, key);
-        Some(key)
-    }
-
-    fn read_stream(&mut self, now: Instant, key: usize) {
-        let Some(Socket::Stream(connection)) = self.sockets.get_mut(key) else { return };
-        let flow = connection.flow();
-        let mut batch = Vec::new();
-        let standing = connection.receive(&mut self.scratch, BATCH / 4, |received| batch.push(received));
-        for received in batch {
-            match received {
-                Received::Message(bytes) => {
-                    self.traffic.tcp_in += 1;
-                    self.dispatch(now, flow, bytes);
-                }
-                Received::Ping => self.send_stream(flow, Bytes::from_static(PONG)),
-                Received::FramingLost(error) => {
-                    tracing::debug!(%error, "a stream lost its framing");
-                    self.handle(now, Input::FramingLost { flow });
-                }
-            }
-        }
-        if standing == Standing::Open(Left::Maybe) {
-            self.unread.push(key);
-        }
-        self.settle(flow, standing);
-        self.carry_out(now);
-    }
-
-    fn on_writable(&mut self, now: Instant, key: usize) {
-        let Some(Socket::Stream(connection)) = self.sockets.get_mut(key) else { return };
-        let flow = connection.flow();
-        if connection.is_connecting() {
-            match connection.finish_connect() {
-                Ok(true) => {
-                    let local = connection.flow().local;
-                    self.on_connected(now, flow, local);
-                }
-                Ok(false) => return,
-                Err(error) => return self.on_connect_failed(now, flow, &error),
-            }
-        }
-        let Some(Socket::Stream(connection)) = self.sockets.get_mut(key) else { return };
-        let standing = connection.write();
-        self.settle(flow, standing);
-        self.carry_out(now);
-    }
-
-    fn on_connected(&mut self, now: Instant, flow: Flow, local: SocketAddr) {
-        let Some(connection) = flow.connection else { return };
-        self.opening.retain(|(_, opening)| *opening != connection);
-        self.handle(now, Input::ConnectionOpened { connection, local });
-    }
-
-    fn on_connect_failed(&mut self, now: Instant, flow: Flow, error: &io::Error) {
-        let Some(connection) = flow.connection else { return };
-        self.forget(connection);
-        self.handle(now, Input::ConnectionFailed { connection, error: carry_out::connect_error(error) });
     }
 
     /// Hands a message to the shard that owns its transaction or dialog.

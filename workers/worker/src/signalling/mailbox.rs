@@ -117,7 +117,9 @@ impl Mailbox {
     }
 
     fn ring(&self) {
-        if !self.bell.rung.swap(true, Ordering::AcqRel) {
+        // Sequentially consistent on both sides: a weaker store in `silence` could be seen after the reader found the
+        // queue empty, and then neither would act.
+        if !self.bell.rung.swap(true, Ordering::SeqCst) {
             // The only failure is a poll that is gone, and then nobody is left to wake.
             let _ = self.bell.waker.wake();
         }
@@ -127,7 +129,7 @@ impl Mailbox {
 impl Inbox {
     /// Lets the next post ring again. To be called before the queue is read, or a post could be missed.
     pub(super) fn silence(&self) {
-        self.bell.rung.store(false, Ordering::Release);
+        self.bell.rung.store(false, Ordering::SeqCst);
     }
 
     /// Whether nothing waits.

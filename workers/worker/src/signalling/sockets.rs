@@ -7,16 +7,23 @@
 use std::{
     io,
     net::{IpAddr, SocketAddr, TcpListener, UdpSocket},
+    time::Duration,
 };
 
 use ipnet::IpNet;
 use nix::net::if_::InterfaceFlags;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 4096;
 /// Receive buffer that is asked for, bytes: the burst that fits while a turn is busy.
 const RECEIVE_BUFFER: usize = 4 << 20;
+/// A silent connection is asked for a sign of life after this.
+const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
+/// And again so often.
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(10);
+/// Longest time that sent data may stay unacknowledged.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
 
 /// Opens one UDP socket per shard on `local`.
 ///
@@ -76,7 +83,6 @@ fn open(local: SocketAddr, shards: u16, kind: Type, protocol: Protocol) -> io::R
 pub(crate) fn connect_tcp(local_ip: IpAddr, remote: SocketAddr) -> io::Result<mio::net::TcpStream> {
     let socket = Socket::new(Domain::for_address(remote), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
-    socket.set_tcp_nodelay(true)?;
     if !local_ip.is_unspecified() {
         socket.bind(&SocketAddr::new(local_ip, 0).into())?;
     }
@@ -85,7 +91,23 @@ pub(crate) fn connect_tcp(local_ip: IpAddr, remote: SocketAddr) -> io::Result<mi
         Err(error) if error.raw_os_error() == Some(nix::libc::EINPROGRESS) => {}
         Err(error) => return Err(error),
     }
-    Ok(mio::net::TcpStream::from_std(socket.into()))
+    let stream = mio::net::TcpStream::from_std(socket.into());
+    tune(&stream);
+    Ok(stream)
+}
+
+/// Sets what every TCP connection needs, accepted or opened.
+///
+/// A peer that vanished without a word is noticed within a minute or two, also when nothing is sent to it; data that it
+/// does not acknowledge ends the connection after half a minute, not after the kernel's quarter of an hour.
+pub(crate) fn tune(stream: &mio::net::TcpStream) {
+    let socket = SockRef::from(stream);
+    let probes = TcpKeepalive::new().with_time(KEEPALIVE_AFTER).with_interval(KEEPALIVE_EVERY);
+    // Each is an improvement only; a connection without it still carries messages. Nagle would hold back the second
+    // small message of a turn until the first is acknowledged.
+    let _ = socket.set_tcp_nodelay(true);
+    let _ = socket.set_tcp_keepalive(&probes);
+    let _ = socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED));
 }
 
 /// The first address of each family on interface `name`.

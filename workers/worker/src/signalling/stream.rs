@@ -5,6 +5,8 @@
 use std::{
     collections::VecDeque,
     io::{self, IoSlice, Read, Write},
+    net::Shutdown,
+    time::{Duration, Instant},
 };
 
 use bytes::{Buf, Bytes};
@@ -17,6 +19,10 @@ use super::udp::Left;
 const MAX_UNSENT: usize = 1 << 20;
 /// Buffers that one write takes.
 const WRITE_BATCH: usize = 16;
+/// An accepted connection that has brought no message, and a message that is not complete, are given up after this.
+const PATIENCE: Duration = Duration::from_secs(32);
+/// How long a peer may take to read what was sent before the close, and to close its own end.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// One connection.
 #[derive(Debug)]
@@ -26,8 +32,21 @@ pub(super) struct Connection {
     framer: Framer,
     unsent: VecDeque<Bytes>,
     unsent_bytes: usize,
-    established: bool,
-    closing: bool,
+    life: Life,
+    /// Whether a message has come, or need not come because we opened the connection.
+    greeted: bool,
+    deadline: Option<Instant>,
+}
+
+/// ```text
+/// Connecting -> Open -> Closing (what is queued goes out) -> Closed (our end is shut, the peer's is waited for)
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Life {
+    Connecting,
+    Open,
+    Closing,
+    Closed,
 }
 
 /// What reading a connection brought.
@@ -51,16 +70,26 @@ pub(super) enum Standing {
 }
 
 impl Connection {
-    /// Takes over a connection, `established` when it was accepted and not when it is still being opened.
-    pub(super) fn new(stream: TcpStream, flow: Flow, established: bool, limits: &Limits) -> Self {
+    /// Takes over a connection that a peer opened; it is given up when it brings nothing.
+    pub(super) fn accepted(now: Instant, stream: TcpStream, flow: Flow, limits: &Limits) -> Self {
+        Self::new(stream, flow, limits, Life::Open, now + PATIENCE)
+    }
+
+    /// Takes over a connection that is being opened, until `deadline` at most.
+    pub(super) fn opening(deadline: Instant, stream: TcpStream, flow: Flow, limits: &Limits) -> Self {
+        Self::new(stream, flow, limits, Life::Connecting, deadline)
+    }
+
+    fn new(stream: TcpStream, flow: Flow, limits: &Limits, life: Life, deadline: Instant) -> Self {
         Self {
             stream,
             flow,
             framer: Framer::new(*limits),
             unsent: VecDeque::new(),
             unsent_bytes: 0,
-            established,
-            closing: false,
+            greeted: life == Life::Connecting,
+            life,
+            deadline: Some(deadline),
         }
     }
 
@@ -76,7 +105,12 @@ impl Connection {
 
     /// Whether it is still being opened.
     pub(super) fn is_connecting(&self) -> bool {
-        !self.established
+        self.life == Life::Connecting
+    }
+
+    /// When it is given up unless something happens before.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.deadline
     }
 
     /// Asks how the opening went, once the socket became writable.
@@ -94,13 +128,15 @@ impl Connection {
             Err(error) => return Err(error),
         }
         self.flow.local = self.stream.local_addr()?;
-        self.established = true;
+        self.life = Life::Open;
+        self.deadline = None;
         Ok(true)
     }
 
     /// Reads at most `most` times into `scratch` and hands on every whole message.
     pub(super) fn receive(
         &mut self,
+        now: Instant,
         scratch: &mut [u8],
         most: usize,
         mut on_received: impl FnMut(Received),
@@ -108,11 +144,13 @@ impl Connection {
         for _ in 0..most {
             match self.stream.read(scratch) {
                 Ok(0) => return Standing::Over,
+                // What comes after the close is read only so that the peer is not reset before it has our last word.
+                Ok(_) if self.life != Life::Open => {}
                 Ok(length) => {
                     self.framer.push(scratch.get(..length).unwrap_or_default());
-                    if !self.hand_on(&mut on_received) {
-                        return Standing::Open(Left::Nothing);
-                    }
+                    let before = self.framer.is_within_message();
+                    let whole = self.hand_on(&mut on_received);
+                    self.await_message(now, before && whole == 0);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     return Standing::Open(Left::Nothing);
@@ -124,36 +162,60 @@ impl Connection {
         Standing::Open(Left::Maybe)
     }
 
-    /// `false` when framing is lost and nothing more may be read.
-    fn hand_on(&mut self, on_received: &mut impl FnMut(Received)) -> bool {
+    /// A begun message must be complete in time, however it trickles in; between messages a peer may be silent.
+    fn await_message(&mut self, now: Instant, same: bool) {
+        if !self.greeted {
+            return;
+        }
+        if !self.framer.is_within_message() {
+            self.deadline = None;
+        } else if !same || self.deadline.is_none() {
+            self.deadline = Some(now + PATIENCE);
+        }
+    }
+
+    /// Returns how many frames were handed on.
+    fn hand_on(&mut self, on_received: &mut impl FnMut(Received)) -> usize {
+        let mut frames = 0;
         loop {
             match self.framer.poll() {
-                Ok(Some(Frame::Message(bytes))) => on_received(Received::Message(bytes)),
+                Ok(Some(Frame::Message(bytes))) => {
+                    self.greeted = true;
+                    on_received(Received::Message(bytes));
+                }
                 Ok(Some(Frame::Ping)) => on_received(Received::Ping),
                 Ok(Some(Frame::Pong)) => {}
-                Ok(None) => return true,
-                Err(error) => {
-                    on_received(Received::FramingLost(error));
-                    return false;
-                }
+                Ok(None) => return frames,
+                Err(error) => on_received(Received::FramingLost(error)),
             }
+            frames += 1;
         }
     }
 
     /// Queues a message and writes what the socket takes.
     pub(super) fn send(&mut self, bytes: Bytes) -> Standing {
-        if self.closing || self.unsent_bytes + bytes.len() > MAX_UNSENT {
-            return Standing::Over;
+        let full = self.unsent_bytes + bytes.len() > MAX_UNSENT;
+        match self.life {
+            Life::Connecting | Life::Open if full => return Standing::Over,
+            Life::Closing | Life::Closed => return Standing::Over,
+            Life::Connecting | Life::Open => {}
         }
         self.unsent_bytes += bytes.len();
         self.unsent.push_back(bytes);
-        if self.established { self.write() } else { Standing::Open(Left::Nothing) }
+        if self.is_connecting() { Standing::Open(Left::Nothing) } else { self.write() }
     }
 
-    /// Closes after what is queued is written.
-    pub(super) fn close(&mut self) -> Standing {
-        self.closing = true;
-        if self.established { self.write() } else { Standing::Over }
+    /// Closes after what is queued is written and the peer has had time to read it.
+    pub(super) fn close(&mut self, now: Instant) -> Standing {
+        match self.life {
+            Life::Connecting => Standing::Over,
+            Life::Open => {
+                self.life = Life::Closing;
+                self.deadline = Some(now + FAREWELL);
+                self.write()
+            }
+            Life::Closing | Life::Closed => Standing::Open(Left::Nothing),
+        }
     }
 
     /// Writes what is queued, until the socket takes no more.
@@ -175,7 +237,13 @@ impl Connection {
                 Err(_) => return Standing::Over,
             }
         }
-        if self.closing { Standing::Over } else { Standing::Open(Left::Nothing) }
+        if self.life == Life::Closing {
+            self.life = Life::Closed;
+            if self.stream.shutdown(Shutdown::Write).is_err() {
+                return Standing::Over;
+            }
+        }
+        Standing::Open(Left::Nothing)
     }
 
     fn advance(&mut self, mut written: usize) {

@@ -21,6 +21,17 @@ pub(super) enum Left {
     Maybe,
 }
 
+/// What became of a datagram.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// The kernel has it.
+    Whole,
+    /// Our own buffers are full: lost as on any wire, and no fault of the peer.
+    Lost,
+    /// There is no way to the peer.
+    Refused,
+}
+
 /// A bound UDP socket.
 #[derive(Debug)]
 pub(super) struct Datagrams {
@@ -64,15 +75,18 @@ impl Datagrams {
         Left::Maybe
     }
 
-    /// Sends one datagram; `false` when the kernel did not take it (full buffer, no route).
-    pub(super) fn send(&self, bytes: &[u8], remote: SocketAddr) -> bool {
-        match self.socket.send_to(bytes, remote) {
-            Ok(_) => true,
-            // The error of an earlier datagram is reported on the next send and clears with it.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                self.socket.send_to(bytes, remote).is_ok()
-            }
-            Err(_) => false,
+    /// Sends one datagram.
+    pub(super) fn send(&self, bytes: &[u8], remote: SocketAddr) -> Sent {
+        // An ICMP error that some earlier datagram met is reported on the next send, to whomever that goes, and
+        // clears with it: only the second refusal is about this one.
+        let sent = self.socket.send_to(bytes, remote).or_else(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => Err(error),
+            _ => self.socket.send_to(bytes, remote),
+        });
+        match sent {
+            Ok(_) => Sent::Whole,
+            Err(error) if is_short_of_room(&error) => Sent::Lost,
+            Err(_) => Sent::Refused,
         }
     }
 
@@ -94,6 +108,11 @@ impl Datagrams {
             }
         }
     }
+}
+
+fn is_short_of_room(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
+        || matches!(error.raw_os_error(), Some(nix::libc::ENOBUFS | nix::libc::ENOMEM))
 }
 
 /// Path MTU news (EMSGSIZE) come through the same queue and say nothing about the peer being alive.
@@ -140,7 +159,7 @@ mod tests {
         let sender = bound();
         let to = receiver.source().local_addr().unwrap();
         for _ in 0..3 {
-            assert!(sender.send(b"OPTIONS", to));
+            assert_eq!(sender.send(b"OPTIONS", to), Sent::Whole);
         }
         wait_readable(&mut receiver);
         let mut scratch = [0; 65_535];
@@ -155,13 +174,15 @@ mod tests {
     fn an_icmp_error_names_the_peer_that_is_gone() {
         let mut sender = bound();
         let gone = { bound().source().local_addr().unwrap() };
-        assert!(sender.send(b"INVITE", gone));
+        assert_eq!(sender.send(b"INVITE", gone), Sent::Whole);
         wait_readable(&mut sender);
         let mut unreachable = Vec::new();
         sender.errors(4, |peer| unreachable.push(peer));
         assert_eq!(unreachable, [gone]);
         // The socket still works for everybody else.
         let mut other = bound();
-        assert!(sender.send(b"INVITE", other.source().local_addr().unwrap()));
+        assert_eq!(sender.send(b"INVITE", other.source().local_addr().unwrap()), Sent::Whole);
+        // To the dead one, the error of the one before is not taken for its own, and neither is it lost.
+        assert_eq!(sender.send(b"INVITE", gone), Sent::Whole);
     }
 }

@@ -1,5 +1,7 @@
 //! What never becomes a call, and what the sender is told.
 
+use um_sip::{Framer, Limits};
+
 use super::*;
 use crate::observation::Rejected;
 
@@ -211,6 +213,12 @@ fn a_lost_framing_closes_the_connection() {
     let mut rig = Rig::new();
     let connection = ConnectionId { shard: 0, serial: 4 };
     let flow = Flow { connection: Some(connection), transport: Transport::Tcp, ..Caller::new("a").flow };
-    rig.input_all(&Input::FramingLost { flow });
+    let mut framer = Framer::new(Limits::default());
+    let request = "OPTIONS sip:a@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.2:5070;branch=z9hG4bKf\r\nMax-Forwards: 70\r\n\
+                   From: <sip:a@b>;tag=1\r\nTo: <sip:c@d>\r\nCall-ID: f\r\nCSeq: 1 OPTIONS\r\n\r\n";
+    framer.push(request.as_bytes());
+    let error = Box::new(framer.poll().unwrap_err());
+    rig.input_all(&Input::FramingLost { flow, error });
+    rig.response(400);
     assert_eq!(rig.closes, [connection]);
 }

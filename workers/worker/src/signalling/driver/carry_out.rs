@@ -13,11 +13,13 @@ use bytes::Bytes;
 use um_engine::{ConnectError, Input, Output};
 use um_sip::{ConnectionId, Flow, LineIndex, Transport};
 
-use super::{Driver, MAX_CONNECTIONS, Socket, Surroundings};
+use super::{Driver, Socket, Surroundings};
 use crate::signalling::{
+    connections::Origin,
     mailbox::Command,
     sockets,
     stream::{Connection, Standing},
+    udp::Sent,
 };
 
 impl<S: Surroundings> Driver<S> {
@@ -25,21 +27,21 @@ impl<S: Surroundings> Driver<S> {
     pub(super) fn carry_out(&mut self, now: Instant) {
         loop {
             while let Some(output) = self.engine.poll_output() {
-                self.perform(output);
+                self.perform(now, output);
             }
             let Some(input) = self.aftermath.pop_front() else { return };
             self.engine.handle_input(now, input);
         }
     }
 
-    fn perform(&mut self, output: Output) {
+    fn perform(&mut self, now: Instant, output: Output) {
         match output {
             Output::Send { flow, bytes } if flow.connection.is_some() => self.send_stream(flow, bytes),
             Output::Send { flow, bytes } => self.send_datagram(flow, &bytes),
             Output::Open { connection, line, remote, deadline } => {
                 self.open(connection, line, remote, deadline)
             }
-            Output::Close { connection } => self.close(connection),
+            Output::Close { connection } => self.close(now, connection),
             Output::Resolve { .. } => self.surroundings.resolve(output),
             Output::Relay(command) => self.surroundings.relay(command),
             Output::Gossip(gossip) => self.tell_others(&Input::Gossip(gossip)),
@@ -53,11 +55,12 @@ impl<S: Surroundings> Driver<S> {
         let socket = key.and_then(|key| self.sockets.get(key));
         let sent = match socket {
             Some(Socket::Udp { socket, .. }) => socket.send(bytes, flow.remote),
-            Some(Socket::Listener { .. } | Socket::Stream(_)) | None => false,
+            Some(Socket::Listener { .. } | Socket::Stream(_)) | None => Sent::Refused,
         };
-        self.traffic.udp_out += u64::from(sent);
-        if !sent {
-            self.aftermath.push_back(Input::SendFailed { flow });
+        match sent {
+            Sent::Whole => self.traffic.udp_out += 1,
+            Sent::Lost => self.traffic.lost += 1,
+            Sent::Refused => self.aftermath.push_back(Input::SendFailed { flow }),
         }
     }
 
@@ -70,7 +73,7 @@ impl<S: Surroundings> Driver<S> {
             }
             return;
         }
-        let key = self.connections.get(&connection).copied();
+        let key = self.connections.key(connection);
         match key.and_then(|key| self.sockets.get_mut(key)) {
             Some(Socket::Stream(stream)) => {
                 self.traffic.tcp_out += 1;
@@ -85,61 +88,61 @@ impl<S: Surroundings> Driver<S> {
 
     fn open(&mut self, connection: ConnectionId, line: LineIndex, remote: SocketAddr, deadline: Instant) {
         let local = self.bound.get(&line).map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), SocketAddr::ip);
-        let stream = if self.connections.len() >= MAX_CONNECTIONS {
-            Err(io::Error::from(io::ErrorKind::QuotaExceeded))
-        } else {
+        let stream = if self.connections.has_room(line, Origin::Opened) {
             sockets::connect_tcp(local, remote)
+        } else {
+            Err(io::Error::from(io::ErrorKind::QuotaExceeded))
         };
         let local = SocketAddr::new(local, 0);
         let flow = Flow { line, transport: Transport::Tcp, local, remote, connection: Some(connection) };
         let adopted = stream.and_then(|stream| {
-            self.adopt(Connection::new(stream, flow, false, &self.limits), connection)
+            self.adopt(Connection::opening(deadline, stream, flow, &self.limits), connection, Origin::Opened)
                 .ok_or_else(|| io::Error::other("the poll takes no more sockets"))
         });
-        match adopted {
-            Ok(_) => {
-                self.opening.insert((deadline, connection));
-            }
-            Err(error) => {
-                let error = connect_error(&error);
-                self.aftermath.push_back(Input::ConnectionFailed { connection, error });
-            }
+        if let Err(error) = adopted {
+            let error = connect_error(&error);
+            self.aftermath.push_back(Input::ConnectionFailed { connection, error });
         }
     }
 
     /// Closes a connection, ours or another shard's, once what is queued on it is written.
-    pub(super) fn close(&mut self, connection: ConnectionId) {
+    pub(super) fn close(&mut self, now: Instant, connection: ConnectionId) {
         if connection.shard != self.shard {
             if let Some(peer) = self.peers.get(usize::from(connection.shard)) {
                 peer.post(Command::Close(connection));
             }
             return;
         }
-        let key = self.connections.get(&connection).copied();
+        let key = self.connections.key(connection);
         if let Some(Socket::Stream(stream)) = key.and_then(|key| self.sockets.get_mut(key)) {
             let flow = stream.flow();
-            let standing = stream.close();
+            let standing = stream.close(now);
             self.settle(flow, standing);
         }
     }
 
     /// Takes note of how a connection stands; one that is over is forgotten, and every shard hears of it.
     pub(super) fn settle(&mut self, flow: Flow, standing: Standing) {
-        if let (Standing::Over, Some(connection)) = (standing, flow.connection)
-            && self.forget(connection)
-        {
-            self.tell_all(&Input::ConnectionClosed { connection });
+        let Some(connection) = flow.connection else { return };
+        match standing {
+            Standing::Over => {
+                if self.forget(connection) {
+                    self.tell_all(&Input::ConnectionClosed { connection });
+                }
+            }
+            Standing::Open(_) => {
+                let key = self.connections.key(connection);
+                if let Some(Socket::Stream(stream)) = key.and_then(|key| self.sockets.get(key)) {
+                    self.connections.set_deadline(connection, stream.deadline());
+                }
+            }
         }
     }
 
     /// Drops a connection's socket; `false` when it was gone already.
     pub(super) fn forget(&mut self, connection: ConnectionId) -> bool {
-        let Some(key) = self.connections.remove(&connection) else { return false };
-        self.opening.retain(|(_, opening)| *opening != connection);
-        if self.sockets.contains(key) {
-            self.sockets.remove(key);
-        }
-        true
+        let Some(key) = self.connections.remove(connection) else { return false };
+        self.sockets.try_remove(key).is_some()
     }
 
     /// Tells every shard, ours included, what concerns them all.
