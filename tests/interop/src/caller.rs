@@ -45,6 +45,12 @@ impl Caller {
         Ok(Self { socket, local, worker })
     }
 
+    /// Returns where it listens.
+    #[must_use]
+    pub const fn local(&self) -> SocketAddr {
+        self.local
+    }
+
     /// Sends bytes as they are.
     ///
     /// # Errors

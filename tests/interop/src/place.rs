@@ -45,6 +45,20 @@ impl Place {
         SocketAddr::new(std::net::IpAddr::V4(self.host(last)), port)
     }
 
+    /// Returns how many datagrams the kernel has dropped at this UDP port because its owner did not read them in time.
+    ///
+    /// # Errors
+    ///
+    /// Nobody has the port.
+    pub fn dropped(&self, last: u8, port: u16) -> Result<u64> {
+        let bytes = self.host(last).octets();
+        let wanted = format!("{:08X}:{port:04X}", u32::from_le_bytes(bytes));
+        let table = std::fs::read_to_string("/proc/net/udp").context("the kernel's UDP ports")?;
+        let row = table.lines().find(|row| row.split_whitespace().nth(1) == Some(wanted.as_str()));
+        let drops = row.and_then(|row| row.split_whitespace().next_back());
+        drops.context("nobody has the port")?.parse().context("a number of drops")
+    }
+
     /// Returns the folder.
     #[must_use]
     pub fn folder(&self) -> &Path {

@@ -58,6 +58,9 @@ pub struct Plan {
     pub connect_timer: &'static str,
     /// Each entry's `options_interval`.
     pub options_interval: &'static str,
+    /// Network that both lines admit, in signalling and as a source of media; empty: anybody calls, and media comes from
+    /// where the far side said.
+    pub allow: &'static str,
     /// Further documents.
     pub more: String,
 }
@@ -77,6 +80,7 @@ impl Plan {
             timeout: "7500ms",
             connect_timer: "2s",
             options_interval: "1h",
+            allow: "",
             more: String::new(),
         }
     }
@@ -85,11 +89,15 @@ impl Plan {
     #[must_use]
     pub fn manifest(&self) -> String {
         let mut text = self.list();
+        let access = match self.allow {
+            "" => String::new(),
+            network => format!("access: {{allow: [{network}]}}\n"),
+        };
         let _ = write!(
             text,
-            "---\nkind: Line\nname: callers\nusage: GENERAL\ndomain: pbx.example.com\n\
+            "---\nkind: Line\nname: callers\nusage: GENERAL\ndomain: pbx.example.com\n{access}\
              transport: {{protocol: {}, audio: RTP, bind_address: {worker}, receive_port: {CALLERS}}}\n\
-             ---\nkind: Line\nname: um\nusage: GENERAL\ndomain: pbx.example.com\nproxy_list: um\n\
+             ---\nkind: Line\nname: um\nusage: GENERAL\ndomain: pbx.example.com\nproxy_list: um\n{access}\
              transport: {{protocol: {}, audio: RTP, bind_address: {worker}, receive_port: {UM}, \
              profile: FAST_FAILOVER, connect_timer: {}, retryable_codes: \"480, 500-599\"}}\n",
             self.inbound.name(),

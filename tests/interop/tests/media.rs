@@ -90,15 +90,18 @@ fn whole_voice(transport: Transport) -> Result<()> {
         product.settled(Duration::from_secs(10))?;
         clock::pass(Duration::from_millis(200));
 
+        // SIPp reads all voice through one socket; what it was too slow for, the kernel counts there.
+        let missed = place.dropped(11, FIRST_PORT)?;
         // What the far side did not get it cannot echo: the worker had every packet twice, once from each side, and sent
         // each on.
-        let (heard, expected) = (ears.close(), a_call * u64::from(CALLS));
+        let (heard, played) = (ears.close(), a_call * u64::from(CALLS));
+        ensure!(missed < played / 50, "the far side missed {missed} packets of {played}: the machine is too slow");
         let received = product.metric("rtp_packets_total", "direction=\"in\"")?;
         let sent = product.metric("rtp_packets_total", "direction=\"out\"")?;
-        ensure!(received == 2 * expected, "{expected} packets were played and echoed, the worker received {received}");
-        ensure!(sent == received, "the worker received {received} packets and sent {sent}");
+        let figures = format!("{played} played, {missed} missed by the far side; worker {received} in, {sent} out");
+        ensure!(received == 2 * played - missed && sent == received, "{figures}");
         // The echoes of one call go to the port that SIPp holds itself.
-        ensure!(heard >= expected - a_call, "{expected} packets were echoed, {heard} came back");
+        ensure!(heard >= played - missed - a_call, "{heard} came back: {figures}");
         Ok(())
     })
 }
