@@ -1,5 +1,7 @@
 //! The subscriber: human-readable or JSON lines on standard error, filtered by directives, and spans to OTLP when pushed.
 
+use std::io::IsTerminal as _;
+
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing_subscriber::filter::{LevelFilter, ParseError};
@@ -58,7 +60,10 @@ where
     S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
 {
     match format {
-        LogFormat::Text => fmt::layer().with_writer(std::io::stderr).boxed(),
+        // Escape sequences in a file or a journal hide what one looks for.
+        LogFormat::Text => {
+            fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).boxed()
+        }
         LogFormat::Json => fmt::layer()
             .json()
             .flatten_event(true)
