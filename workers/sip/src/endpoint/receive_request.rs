@@ -100,6 +100,7 @@ impl Endpoint {
             }
             Err(Refusal::ByeAgain) => {
                 self.answer_bye(flow, message);
+                self.forget_deferred_bye(message);
                 Place::Refused
             }
         }
