@@ -46,6 +46,8 @@ pub struct Facts {
     pub records: Vec<CallRecord>,
     branches: BTreeSet<String>,
     diverted: bool,
+    /// Whether a BYE of the caller was answered.
+    hung_up: bool,
 }
 
 /// The moment in which the worker took a call.
@@ -119,6 +121,12 @@ impl Ledger {
         if invite && !message.is_request() {
             return self.on_answer(message);
         }
+        if *message.method() == Method::Bye
+            && !message.is_request()
+            && let Some(caller) = caller::of_call_id(message.call_id())
+        {
+            self.calls[caller].hung_up = true;
+        }
         Ok(())
     }
 
@@ -167,14 +175,20 @@ impl Ledger {
             return Err(format!("a response to nobody's INVITE: {}", message.call_id()));
         };
         let status = message.status().map_or(0, um_sip::StatusCode::code);
+        let facts = &mut self.calls[caller];
+        if (200..300).contains(&status) && facts.hung_up {
+            return Err(format!("call {caller}: {status} after the answer to its BYE"));
+        }
+        // What is repeated may outlive its relay.
+        let repeated = !facts.finals.is_empty();
         if status >= 200 {
-            let finals = &mut self.calls[caller].finals;
+            let finals = &mut facts.finals;
             finals.insert((status, message.to_tag().unwrap_or_default().to_owned()));
             if finals.len() > 1 {
                 return Err(format!("call {caller}: more than one final response: {finals:?}"));
             }
         }
-        let Some(port) = wire::audio_port(message.body()) else { return Ok(()) };
+        let Some(port) = wire::audio_port(message.body()).filter(|_| !repeated) else { return Ok(()) };
         let owner = self.by_port.get(&port).and_then(|relay| self.relays.get(relay)?.caller);
         if owner == Some(caller) {
             Ok(())

@@ -144,7 +144,7 @@ impl World {
             }
             Some(server) => {
                 let mut address = wire::server_address(server);
-                address.set_port(port.unwrap_or(address.port()));
+                address.set_port(port.unwrap_or_else(|| address.port()));
                 let ttl = self.random.millis(1_000, 60_000);
                 (self.random.millis(1, 100), Ok(Resolution { addresses: vec![address], ttl }))
             }
