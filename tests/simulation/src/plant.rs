@@ -24,6 +24,8 @@ pub enum Plant {
     WrongMediaPort,
     /// The caller gets a second final response.
     SecondFinal,
+    /// The caller gets 503 although a server would have taken his call.
+    GivenUp,
 }
 
 impl Plant {
@@ -36,7 +38,11 @@ impl Plant {
             Self::ByeNotRelayed => to_server && request(Method::Bye),
             Self::CancelForgotten => request(Method::Cancel),
             Self::AckForgotten => to_server && request(Method::Ack),
-            Self::Nothing | Self::SecondDiversion | Self::WrongMediaPort | Self::SecondFinal => false,
+            Self::Nothing
+            | Self::SecondDiversion
+            | Self::WrongMediaPort
+            | Self::SecondFinal
+            | Self::GivenUp => false,
         };
         if swallowed {
             return Vec::new();
@@ -53,13 +59,15 @@ impl Plant {
             Self::SecondFinal if answer && status == 200 => {
                 vec![bytes.clone(), replaced(bytes, "SIP/2.0 200", "SIP/2.0 603")]
             }
+            Self::GivenUp if answer && status == 180 => vec![replaced(bytes, "SIP/2.0 180", "SIP/2.0 503")],
             Self::Nothing
             | Self::ByeNotRelayed
             | Self::CancelForgotten
             | Self::AckForgotten
             | Self::SecondDiversion
             | Self::WrongMediaPort
-            | Self::SecondFinal => vec![bytes.clone()],
+            | Self::SecondFinal
+            | Self::GivenUp => vec![bytes.clone()],
         }
     }
 }

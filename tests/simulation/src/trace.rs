@@ -58,7 +58,7 @@ impl Trace {
                 Event::Note(note) => format!("* {note}"),
             };
             // Writing to a string cannot fail.
-            let _ = writeln!(text, "{ms:>8} ms  {line}");
+            let _ = writeln!(text, "{ms:>8} ms  {}", line.trim_end());
         }
         text
     }

@@ -59,6 +59,12 @@ fn a_second_final_response_is_found() {
 }
 
 #[test]
+fn a_call_that_is_given_up_too_early_is_found() {
+    let fault = found(Scenario::quiet(), Plant::GivenUp);
+    assert!(fault.contains("503 to the caller while um1 was alive"), "{fault}");
+}
+
+#[test]
 fn the_same_seed_gives_the_same_run() {
     let fault = || {
         let mut scenario = Scenario::of_seed(7);

@@ -16,8 +16,8 @@ fn run(scenario: Scenario) -> Summary {
 }
 
 /// Calls one after the other, a quarter of a second apart.
-fn calls(count: u64, plan: Plan) -> Vec<Plan> {
-    (0..count).map(|index| Plan { at: plan.at + ms(250) * u32::try_from(index).unwrap(), ..plan }).collect()
+fn calls(count: u32, plan: Plan) -> Vec<Plan> {
+    (0..count).map(|index| Plan { at: plan.at + ms(250) * index, ..plan }).collect()
 }
 
 fn ms(millis: u64) -> Duration {
