@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use imbl::ordmap::DiffItem;
 use um_discovery::{Resources, Snapshot};
 use um_store::{Batch, Event};
@@ -19,6 +20,8 @@ use crate::{
 pub struct Picture {
     /// The store that counts the revisions.
     pub store_id: Arc<str>,
+    /// The value of the store's schema: a write must meet the very store that this picture is of.
+    pub schema: Bytes,
     /// Revision of the last change of any resource.
     pub revision: i64,
     /// Revision of the last change of anything but users.
@@ -59,9 +62,10 @@ pub enum PictureError {
 impl Picture {
     /// Nothing at all.
     #[must_use]
-    pub fn empty(store_id: Arc<str>) -> Self {
+    pub fn empty(store_id: Arc<str>, schema: Bytes) -> Self {
         Self {
             store_id,
+            schema,
             revision: 0,
             topology_revision: 0,
             resources: Resources::new(),
@@ -126,7 +130,8 @@ impl Picture {
             .map_err(|violations| PictureError::Inconsistent { revision, violations })?;
         let users_only = changes.iter().all(|change| change.name.kind == Kind::User);
         let topology_revision = if users_only { self.topology_revision } else { revision };
-        Ok(Self { store_id: Arc::clone(&self.store_id), revision, topology_revision, resources, topology })
+        let (store_id, schema) = (Arc::clone(&self.store_id), self.schema.clone());
+        Ok(Self { store_id, schema, revision, topology_revision, resources, topology })
     }
 
     /// Reads what a revision of the store changed.

@@ -46,19 +46,19 @@ pub enum SchemaError {
     Raced,
 }
 
-/// Reads the id of the store, giving it one when it is new.
+/// Gives a new store its id and its first heads; looks whether an old one can be used.
 ///
 /// # Errors
 ///
 /// The store does not answer, or a newer program has changed its format.
-pub async fn ensure(store: &dyn Store, keys: &Keys) -> Result<Arc<str>, SchemaError> {
+pub async fn ensure(store: &dyn Store, keys: &Keys) -> Result<(), SchemaError> {
     let found = store.get(&[keys.schema(), keys.head(), keys.topology_head()], None).await?;
     match found.items.as_slice() {
         [Some(schema), head, topology_head] => {
             if head.is_none() || topology_head.is_none() {
                 store.txn(first_heads(keys, Txn::new().when(Compare::exists(keys.schema())))).await?;
             }
-            store_id(schema)
+            store_id(schema).map(drop)
         }
         _ => initialise(store, keys).await,
     }
@@ -79,7 +79,7 @@ pub fn store_id(schema: &Item) -> Result<Arc<str>, SchemaError> {
 }
 
 /// Gives a new store its id, unless another replica is faster.
-async fn initialise(store: &dyn Store, keys: &Keys) -> Result<Arc<str>, SchemaError> {
+async fn initialise(store: &dyn Store, keys: &Keys) -> Result<(), SchemaError> {
     let fresh = Schema {
         format: FORMAT,
         min_reader: FORMAT,
@@ -89,11 +89,7 @@ async fn initialise(store: &dyn Store, keys: &Keys) -> Result<Arc<str>, SchemaEr
     let txn = Txn::new()
         .when(Compare::absent(keys.schema()))
         .then(Op::put(keys.schema(), value::tag(value::PROTOBUF_V1, &fresh.encode_to_vec())));
-    if store.txn(first_heads(keys, txn)).await?.succeeded {
-        Ok(fresh.store_id.into())
-    } else {
-        Err(SchemaError::Raced)
-    }
+    if store.txn(first_heads(keys, txn)).await?.succeeded { Ok(()) } else { Err(SchemaError::Raced) }
 }
 
 fn first_heads(keys: &Keys, txn: Txn) -> Txn {

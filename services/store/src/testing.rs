@@ -93,6 +93,16 @@ impl EtcdServer {
         self.wait_until_ready().await;
     }
 
+    /// Puts an empty server in its place, at the same address; waits until it serves or has failed.
+    ///
+    /// # Panics
+    /// When no etcd is installed, or the old data cannot be removed.
+    pub async fn wipe(&mut self) {
+        self.kill();
+        std::fs::remove_dir_all(self.folder.path().join("data")).expect("the server had data");
+        self.restart().await;
+    }
+
     /// Stops the server without its peers noticing: connections stay open, nothing answers.
     pub fn freeze(&self) {
         self.signal(Signal::STOP);

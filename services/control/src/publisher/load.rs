@@ -34,11 +34,12 @@ pub enum LoadError {
 ///
 /// The store does not answer, or its contents make no picture.
 pub async fn load(store: &dyn Store, keys: &Keys) -> Result<(Picture, i64), LoadError> {
-    let store_id = schema::ensure(store, keys).await?;
-    let heads = store.get(&[keys.head(), keys.topology_head()], None).await?;
-    let at = heads.revision;
-    let mut heads = heads.items.into_iter().map(|item| item.map_or(at, |item| item.mod_revision));
-    let (head, topology_head) = (heads.next().unwrap_or(at), heads.next().unwrap_or(at));
+    schema::ensure(store, keys).await?;
+    let meta = store.get(&[keys.schema(), keys.head(), keys.topology_head()], None).await?;
+    let at = meta.revision;
+    let [Some(schema), Some(head), Some(topology_head)] = &meta.items[..] else {
+        return Err(SchemaError::Raced.into());
+    };
     let (mut changes, mut after) = (Vec::new(), None);
     loop {
         let page = store.scan(&keys.specs(), Some(at), PAGE_ITEMS_MAX, after.as_deref()).await?;
@@ -56,7 +57,8 @@ pub async fn load(store: &dyn Store, keys: &Keys) -> Result<(Picture, i64), Load
             break;
         }
     }
-    let mut picture = Picture::empty(store_id).after(head, &changes)?;
-    picture.topology_revision = topology_head;
+    let mut picture = Picture::empty(schema::store_id(schema)?, schema.value.clone());
+    picture = picture.after(head.mod_revision, &changes)?;
+    picture.topology_revision = topology_head.mod_revision;
     Ok((picture, at))
 }

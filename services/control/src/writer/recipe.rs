@@ -30,6 +30,7 @@ pub(super) struct Recipe<'a> {
 pub(super) fn recipe(keys: &Keys, changes: &[Changed], picture: &Picture) -> Txn {
     let revision = picture.revision;
     let mut recipe = Recipe { keys, changes, revision, compares: Vec::new(), writes: BTreeMap::new() };
+    recipe.compares.push(Compare::value(keys.schema(), picture.schema.clone()));
     for change in changes {
         recipe.spec(change);
     }

@@ -68,7 +68,7 @@ fn item(key: Bytes, value: impl Into<Bytes>) -> Item {
 fn sound() -> (Keys, Picture, Vec<Item>) {
     let keys = Keys::new("default");
     let changes = changes();
-    let empty = Picture::empty("s".into());
+    let empty = Picture::empty("s".into(), Bytes::new());
     let mut items = Vec::new();
     for change in &changes {
         let stored = change.after.as_ref().unwrap();
