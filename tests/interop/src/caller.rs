@@ -140,7 +140,8 @@ impl Call<'_> {
         loop {
             let left = end.saturating_duration_since(clock::now());
             let Some(message) = self.caller.receive(left)? else {
-                let seen: Vec<_> = self.responses.iter().filter_map(|(_, message)| message.status()).collect();
+                let seen: Vec<_> =
+                    self.responses.iter().filter_map(|(_, message)| message.status()).collect();
                 bail!("no response of {least} or more within {limit:?}; came: {seen:?}");
             };
             let ours = message.header("Call-ID").is_some_and(|id| id == self.id());
@@ -198,10 +199,10 @@ impl Call<'_> {
     fn acknowledge(&mut self, response: &Message) -> Result<()> {
         self.to = response.header("To").context("a To")?.to_owned();
         let answered = response.status() == Some(200);
-        let uri = response.uri_in("Contact").filter(|_| answered).map_or_else(
-            || format!("sip:{}@{}", self.user, self.caller.worker),
-            ToOwned::to_owned,
-        );
+        let uri = response
+            .uri_in("Contact")
+            .filter(|_| answered)
+            .map_or_else(|| format!("sip:{}@{}", self.user, self.caller.worker), ToOwned::to_owned);
         let branch = if answered { "ack" } else { "inv" };
         self.caller.send(self.request("ACK", 1, &uri, branch, "", "").as_bytes())
     }

@@ -24,7 +24,8 @@ impl Place {
     ///
     /// The folder cannot be made.
     pub fn new() -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("um-interop-").tempdir().context("a folder for the test")?;
+        let folder =
+            tempfile::Builder::new().prefix("um-interop-").tempdir().context("a folder for the test")?;
         let process = std::process::id();
         let serial = TAKEN.fetch_add(1, Ordering::Relaxed);
         // A process a test under nextest, a thread a test under `cargo test`: both are told apart.

@@ -46,7 +46,9 @@ impl Process {
             .stdout(output.try_clone()?)
             .stderr(output)
             .spawn()
-            .with_context(|| format!("{} cannot be started; `make bootstrap` installs it", program.display()))?;
+            .with_context(|| {
+                format!("{} cannot be started; `make bootstrap` installs it", program.display())
+            })?;
         Ok(Self { name: name.to_owned(), child, log })
     }
 
@@ -134,7 +136,8 @@ fn show_logs(place: &Place) {
 }
 
 fn tail(log: &Path) -> String {
-    let text = std::fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+    let text =
+        std::fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(TAIL)..].join("\n")
 }

@@ -78,8 +78,18 @@ impl<'a> Product<'a> {
         let folder = self.place.file("etcd").display().to_string();
         let cluster = format!("default={peer}");
         let arguments = [
-            "--data-dir", &folder, "--listen-client-urls", &client, "--advertise-client-urls", &client,
-            "--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer, "--initial-cluster", &cluster,
+            "--data-dir",
+            &folder,
+            "--listen-client-urls",
+            &client,
+            "--advertise-client-urls",
+            &client,
+            "--listen-peer-urls",
+            &peer,
+            "--initial-advertise-peer-urls",
+            &peer,
+            "--initial-cluster",
+            &cluster,
         ];
         self.etcd = Some(Process::start(self.place, "etcd", "etcd".as_ref(), arguments)?);
         clock::until("etcd", START, || http::get(self.etcd_address(), "/health").map(drop))
@@ -108,9 +118,18 @@ impl<'a> Product<'a> {
     /// It does not become ready.
     pub fn start_worker(&mut self) -> Result<()> {
         let (control, listen) = (self.server(), self.admin().to_string());
-        let (state, threads) = (self.place.file("worker").display().to_string(), self.signalling_threads.to_string());
+        let (state, threads) =
+            (self.place.file("worker").display().to_string(), self.signalling_threads.to_string());
         let arguments = [
-            "--id", "w1", "--control", &control, "--listen", &listen, "--state-dir", &state, "--signalling-threads",
+            "--id",
+            "w1",
+            "--control",
+            &control,
+            "--listen",
+            &listen,
+            "--state-dir",
+            &state,
+            "--signalling-threads",
             &threads,
         ];
         self.worker = Some(Process::start(self.place, "worker", &binary("um-worker")?, arguments)?);
@@ -171,7 +190,9 @@ impl<'a> Product<'a> {
         let status = self.status()?;
         let targets = status["targets"].as_array().context("targets")?;
         let found = targets.iter().find(|target| target["entry"] == entry);
-        Ok(found.with_context(|| format!("no target {entry} in {targets:?}"))?["state"].to_string().replace('"', ""))
+        Ok(found.with_context(|| format!("no target {entry} in {targets:?}"))?["state"]
+            .to_string()
+            .replace('"', ""))
     }
 
     /// Waits until the worker holds no call, dialog, media port or relay.

@@ -196,8 +196,11 @@ impl Shared {
     fn on_invite(&self, invite: &Message) -> Option<Vec<String>> {
         match &self.behaviour {
             Behaviour::Answer => {
-                let contact =
-                    format!("Contact: <sip:6000@{};transport={}>\r\n", self.local, self.transport.name().to_lowercase());
+                let contact = format!(
+                    "Contact: <sip:6000@{};transport={}>\r\n",
+                    self.local,
+                    self.transport.name().to_lowercase()
+                );
                 Some(vec![
                     invite.response("180 Ringing", "um", &contact, ""),
                     invite.response("200 OK", "um", &contact, &description(self.host(), 41_000)),
@@ -214,9 +217,15 @@ impl Shared {
         if matches!(self.behaviour, Behaviour::Trying { cancellable: false }) {
             return Vec::new();
         }
-        let invite = self.seen.lock().unwrap_or_else(PoisonError::into_inner).iter().rev()
+        let invite = self
+            .seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .rev()
             .find(|seen| {
-                seen.message.method() == "INVITE" && seen.message.header("Call-ID") == cancel.header("Call-ID")
+                seen.message.method() == "INVITE"
+                    && seen.message.header("Call-ID") == cancel.header("Call-ID")
             })
             .map(|seen| seen.message.response("487 Request Terminated", "um", "", ""));
         std::iter::once(cancel.response("200 OK", "um", "", "")).chain(invite).collect()

@@ -62,7 +62,13 @@ impl Sipp {
     /// # Errors
     ///
     /// SIPp cannot be started.
-    pub fn uas(place: &Place, name: &str, local: SocketAddr, transport: Transport, more: &[&str]) -> Result<Self> {
+    pub fn uas(
+        place: &Place,
+        name: &str,
+        local: SocketAddr,
+        transport: Transport,
+        more: &[&str],
+    ) -> Result<Self> {
         let mut sipp = Self::start(place, name, local, transport, &[&["-sn", "uas"], more].concat())?;
         clock::until(&format!("{name} to listen"), Duration::from_secs(5), || {
             sipp.process.must_run()?;
@@ -88,13 +94,35 @@ impl Sipp {
         let (worker, rate) = (worker.to_string(), load.rate.to_string());
         let (calls, hold) = (load.calls.to_string(), load.hold.as_millis().to_string());
         let arguments = [
-            "-sn", scenario, &worker, "-s", PILOT, "-r", &rate, "-m", &calls, "-d", &hold, "-l", "100000",
-            "-timeout", "180", "-timeout_error", "-recv_timeout", "40000",
+            "-sn",
+            scenario,
+            &worker,
+            "-s",
+            PILOT,
+            "-r",
+            &rate,
+            "-m",
+            &calls,
+            "-d",
+            &hold,
+            "-l",
+            "100000",
+            "-timeout",
+            "180",
+            "-timeout_error",
+            "-recv_timeout",
+            "40000",
         ];
         Self::start(place, "caller", SocketAddr::from((local, 5060)), transport, &arguments)
     }
 
-    fn start(place: &Place, name: &str, local: SocketAddr, transport: Transport, more: &[&str]) -> Result<Self> {
+    fn start(
+        place: &Place,
+        name: &str,
+        local: SocketAddr,
+        transport: Transport,
+        more: &[&str],
+    ) -> Result<Self> {
         let audio = place.file("pcap");
         if !audio.exists() {
             // The stock scenario names its recordings relative to where it runs.
@@ -109,8 +137,23 @@ impl Sipp {
         };
         let [statistics_path, errors_path] = [&statistics, &errors].map(|path| shown(path));
         let common = [
-            "-i", &host, "-p", &port, "-mi", &host, "-t", mode, "-nostdin", "-skip_rlimit", "-trace_stat", "-stf",
-            &statistics_path, "-fd", "1", "-trace_err", "-error_file",
+            "-i",
+            &host,
+            "-p",
+            &port,
+            "-mi",
+            &host,
+            "-t",
+            mode,
+            "-nostdin",
+            "-skip_rlimit",
+            "-trace_stat",
+            "-stf",
+            &statistics_path,
+            "-fd",
+            "1",
+            "-trace_err",
+            "-error_file",
             &errors_path,
         ];
         let process = Process::start(place, name, Path::new("sipp"), more.iter().chain(&common))?;

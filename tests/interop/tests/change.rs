@@ -42,7 +42,7 @@ fn a_changed_order_is_in_force_within_a_second_and_leaves_running_calls_alone() 
             ensure!(applied >= changed, "the worker runs {applied}, the list changed at {changed}");
             Ok(())
         })?;
-        ensure!(first.seen("BYE").is_empty() , "a running call was hung up");
+        ensure!(first.seen("BYE").is_empty(), "a running call was hung up");
         running.hang_up()?;
         first.first("BYE", Duration::from_secs(2))?;
         product.settled(Duration::from_secs(5))
@@ -110,7 +110,9 @@ fn a_line_that_is_deleted_closes_and_one_that_is_added_opens_without_a_restart()
         let caller = Caller::new(place.host(20).into(), place.at(2, 5091))?;
         clock::until("the new line", Duration::from_secs(5), || caller.options())?;
         product.umctl(&["delete", "line", "second"])?;
-        clock::until("the port to be free", Duration::from_secs(5), || Ok(UdpSocket::bind(place.at(2, 5091))?))?;
+        clock::until("the port to be free", Duration::from_secs(5), || {
+            Ok(UdpSocket::bind(place.at(2, 5091))?)
+        })?;
         Ok(())
     })
 }

@@ -73,7 +73,11 @@ impl<'a> Scene<'a> {
 
 fn between(what: &str, from: Instant, to: Instant, least: Duration) -> Result<()> {
     let took = to.duration_since(from);
-    ensure!(took >= least && took <= least + ROOM, "{what} took {took:?}, not {least:?} to {:?}", least + ROOM);
+    ensure!(
+        took >= least && took <= least + ROOM,
+        "{what} took {took:?}, not {least:?} to {:?}",
+        least + ROOM
+    );
     Ok(())
 }
 
@@ -86,7 +90,10 @@ fn from_message(transport: Transport, behaviour: Behaviour, least: Duration, sta
         let tried = first.first("INVITE", Duration::ZERO)?;
         between("the next attempt", tried.at, met.next, least)?;
         let (one, two) = (&tried.message, &met.invite);
-        ensure!(one.header("Call-ID") != two.header("Call-ID"), "the next attempt has the Call-ID of the first");
+        ensure!(
+            one.header("Call-ID") != two.header("Call-ID"),
+            "the next attempt has the Call-ID of the first"
+        );
         ensure!(one.header("From") != two.header("From"), "the next attempt has the From tag of the first");
         ensure!(one.header("Via") != two.header("Via"), "the next attempt has the branch of the first");
         scene.state("um1", state)

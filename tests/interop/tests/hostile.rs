@@ -70,7 +70,11 @@ fn an_invite_without_a_mandatory_header_is_400_and_without_via_dropped() -> Resu
             caller.send(invite(&caller, lack, "").as_bytes())?;
             let response = caller.receive(if lack == "Via" { SOON } else { PATIENCE })?;
             match response {
-                Some(response) => ensure!(lack != "Via" && response.status() == Some(400), "without {lack}: {}", response.text),
+                Some(response) => ensure!(
+                    lack != "Via" && response.status() == Some(400),
+                    "without {lack}: {}",
+                    response.text
+                ),
                 None => ensure!(lack == "Via", "without {lack}: a response can be addressed, none came"),
             }
             ensure!(caller.options()? == 200, "OPTIONS after an INVITE without {lack}");

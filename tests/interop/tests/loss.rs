@@ -17,8 +17,7 @@ fn no_call_fails(die: impl FnOnce(&mut Product<'_>) -> Result<()>) -> Result<()>
         let topology = plan(place, Transport::Udp, Transport::Tcp, &servers);
         let mut product = Product::start_with(place, &topology, Store::Etcd, 1)?;
         let load = Load { rate: 20, calls: 160, hold: Duration::from_millis(500) };
-        let mut caller =
-            Sipp::caller(place, "uac", place.host(10), product.callers(), Transport::Udp, load)?;
+        let mut caller = Sipp::caller(place, "uac", place.host(10), product.callers(), Transport::Udp, load)?;
         clock::pass(Duration::from_secs(2));
         die(&mut product)?;
         let placed = caller.finish(Duration::from_secs(60))?;

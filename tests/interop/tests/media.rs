@@ -85,7 +85,11 @@ fn whole_voice(transport: Transport) -> Result<()> {
         let load = Load::short(50, CALLS);
         let mut caller = Sipp::caller(place, "uac_pcap", place.host(10), product.callers(), transport, load)?;
         let placed = caller.finish(Duration::from_secs(60))?;
-        ensure!(placed.successful == u64::from(CALLS) && placed.failed == 0, "{placed:?} {}", caller.complaints());
+        ensure!(
+            placed.successful == u64::from(CALLS) && placed.failed == 0,
+            "{placed:?} {}",
+            caller.complaints()
+        );
         ensure!(placed.retransmissions == 0, "the caller sent again: {placed:?}");
         product.settled(Duration::from_secs(10))?;
         clock::pass(Duration::from_millis(200));
@@ -95,10 +99,14 @@ fn whole_voice(transport: Transport) -> Result<()> {
         // What the far side did not get it cannot echo: the worker had every packet twice, once from each side, and sent
         // each on.
         let (heard, played) = (ears.close(), a_call * u64::from(CALLS));
-        ensure!(missed < played / 50, "the far side missed {missed} packets of {played}: the machine is too slow");
+        ensure!(
+            missed < played / 50,
+            "the far side missed {missed} packets of {played}: the machine is too slow"
+        );
         let received = product.metric("rtp_packets_total", "direction=\"in\"")?;
         let sent = product.metric("rtp_packets_total", "direction=\"out\"")?;
-        let figures = format!("{played} played, {missed} missed by the far side; worker {received} in, {sent} out");
+        let figures =
+            format!("{played} played, {missed} missed by the far side; worker {received} in, {sent} out");
         ensure!(received == 2 * played - missed && sent == received, "{figures}");
         // The echoes of one call go to the port that SIPp holds itself.
         ensure!(heard >= played - missed - a_call, "{heard} came back: {figures}");

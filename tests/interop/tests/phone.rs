@@ -15,7 +15,14 @@ const STAY: &str = "4";
 const TWO_SECONDS: u64 = 100;
 
 /// Starts a baresip on a loopback address; it sends its media from 127.0.0.1 all the same, as servers on the wildcard do.
-fn baresip(place: &Place, name: &str, last: u8, user: &str, source: &str, arguments: &[&str]) -> Result<Process> {
+fn baresip(
+    place: &Place,
+    name: &str,
+    last: u8,
+    user: &str,
+    source: &str,
+    arguments: &[&str],
+) -> Result<Process> {
     let folder = place.file(name);
     std::fs::create_dir(&folder)?;
     let at = place.at(last, 5060);
