@@ -30,6 +30,8 @@ pub struct Entry {
     pub id: &'static str,
     /// Where it listens.
     pub address: SocketAddr,
+    /// The name that stands for its IP in the list, if any.
+    pub name: Option<&'static str>,
 }
 
 /// Port of the line for callers.
@@ -70,7 +72,11 @@ impl Plan {
     #[must_use]
     pub fn new(worker: Ipv4Addr, inbound: Transport, outbound: Transport, servers: &[SocketAddr]) -> Self {
         let ids = ["um1", "um2", "um3", "um4"];
-        let entries = ids.iter().zip(servers).map(|(id, address)| Entry { id, address: *address }).collect();
+        let entries = ids
+            .iter()
+            .zip(servers)
+            .map(|(id, address)| Entry { id, address: *address, name: None })
+            .collect();
         Self {
             worker,
             inbound,
@@ -133,11 +139,11 @@ impl Plan {
             self.timeout
         );
         for (priority, entry) in (1..).zip(&self.entries) {
+            let host = entry.name.map_or_else(|| entry.address.ip().to_string(), ToOwned::to_owned);
             let _ = writeln!(
                 text,
-                "- {{id: {}, address: {}, port: {}, priority: {priority}, health: {{options_interval: {}}}}}",
+                "- {{id: {}, address: {host}, port: {}, priority: {priority}, health: {{options_interval: {}}}}}",
                 entry.id,
-                entry.address.ip(),
                 entry.address.port(),
                 self.options_interval
             );

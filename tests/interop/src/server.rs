@@ -1,6 +1,6 @@
 //! A UM server that misbehaves as told, on a real UDP or TCP socket, and notes when each request came.
 //!
-//! It answers OPTIONS whatever it does to calls, so that only calls judge it.
+//! Unless it is dead it answers OPTIONS whatever it does to calls, so that only calls judge it.
 
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -22,6 +22,8 @@ pub enum Behaviour {
     Answer,
     /// Nothing, for ever.
     Silent,
+    /// Nothing to anything, OPTIONS included.
+    Dead,
     /// 100, then nothing; whether it answers CANCEL (200, then 487) is told apart.
     Trying {
         /// Whether CANCEL is answered.
@@ -186,6 +188,7 @@ impl Shared {
             "INVITE" => self.on_invite(&message),
             "CANCEL" => Some(self.on_cancel(&message)),
             "ACK" => Some(Vec::new()),
+            _ if matches!(self.behaviour, Behaviour::Dead) => Some(Vec::new()),
             _ => Some(vec![message.response("200 OK", "um", "", "")]),
         };
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -206,7 +209,7 @@ impl Shared {
                     invite.response("200 OK", "um", &contact, &description(self.host(), 41_000)),
                 ])
             }
-            Behaviour::Silent => Some(Vec::new()),
+            Behaviour::Silent | Behaviour::Dead => Some(Vec::new()),
             Behaviour::Trying { .. } => Some(vec![invite.response("100 Trying", "", "", "")]),
             Behaviour::Refuse(line, more) => Some(vec![invite.response(line, "um", more, "")]),
             Behaviour::Close => None,

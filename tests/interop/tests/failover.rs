@@ -237,6 +237,34 @@ fn a_503_with_retry_after_is_left_at_once_and_not_tried_until_then() -> Result<(
 }
 
 #[test]
+fn a_server_whose_probes_die_is_skipped_without_delay() -> Result<()> {
+    in_place(|place| {
+        let dead = Server::start(place.at(11, 5060), Transport::Udp, Behaviour::Dead)?;
+        let scene = Scene::set(place, Transport::Udp, |plan| plan.options_interval = "2s")?;
+        clock::until("the probes to find it dead", Duration::from_secs(15), || {
+            let state = scene.product.target_state("um1")?;
+            ensure!(state == "DOWN" || state == "PROBING", "it is {state}");
+            Ok(())
+        })?;
+        let met = scene.call()?;
+        between("the first attempt", met.began, met.next, Duration::ZERO)?;
+        ensure!(dead.seen("INVITE").is_empty(), "a DOWN server was called while another was UP");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_name_that_nobody_knows_is_left_within_the_resolver_timeout() -> Result<()> {
+    in_place(|place| {
+        let scene = Scene::set(place, Transport::Udp, |plan| plan.entries[0].name = Some("um1.invalid"))?;
+        let met = scene.call()?;
+        let took = met.next.duration_since(met.began);
+        ensure!(took <= Duration::from_secs(2) + ROOM, "the next attempt took {took:?}");
+        scene.state("um1", "SUSPECT")
+    })
+}
+
+#[test]
 fn a_redirect_to_a_dead_host_fails_over_to_the_next_target() -> Result<()> {
     in_place(|place| {
         let scene = Scene::set(place, Transport::Tcp, |_| ())?;
