@@ -11,6 +11,21 @@ use tracing::{Span, field, info_span};
 
 use crate::attribute::{CallOutcome, Transport};
 
+/// What is known of a call when its INVITE comes.
+#[derive(Clone, Copy, Debug)]
+pub struct SetUp<'a> {
+    /// Line that it came in on.
+    pub line: &'a str,
+    /// Call-ID of the inbound leg.
+    pub call_id: &'a str,
+    /// Who sent the INVITE: the PBX, not the person who calls.
+    pub peer: SocketAddr,
+    /// Transport it came over.
+    pub transport: Transport,
+    /// Revision of the topology that the call keeps.
+    pub revision: i64,
+}
+
 /// What is known of an attempt when it starts.
 #[derive(Clone, Copy, Debug)]
 pub struct Attempt<'a> {
@@ -41,15 +56,19 @@ pub struct Settled<'a> {
 
 /// Opens the set-up span; dropping the last clone ends it.
 #[must_use]
-pub fn set_up(call: &dyn Display, line: &str) -> Span {
+pub fn set_up(call: &dyn Display, facts: &SetUp<'_>) -> Span {
     info_span!(
         parent: None,
         "INVITE",
         otel.kind = "server",
         sip.method = "INVITE",
         um.call = %call,
-        um.line = line,
-        sip.call_id = field::Empty,
+        um.line = facts.line,
+        um.topology.revision = facts.revision,
+        network.transport = facts.transport.as_str(),
+        network.peer.address = %facts.peer.ip(),
+        network.peer.port = facts.peer.port(),
+        sip.call_id = facts.call_id,
         um.station = field::Empty,
         um.attempts = field::Empty,
         um.reason = field::Empty,
@@ -166,7 +185,9 @@ mod tests {
         let peer = SocketAddr::from(([127, 0, 0, 1], 5060));
         let facts = Attempt { number: 1, proxy_list: "um", entry: "um1", peer, transport: Transport::Udp };
         tracing::subscriber::with_default(Registry::default(), || {
-            let call = set_up(&"c1", "um");
+            let transport = Transport::Udp;
+            let begun = SetUp { line: "um", call_id: "a@b", peer, transport, revision: 7 };
+            let call = set_up(&"c1", &begun);
             assert_catalogued(&call);
             assert_catalogued(&attempt(&call, &facts));
             assert_catalogued(&media(&call, &"c1"));

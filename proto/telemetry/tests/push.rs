@@ -98,7 +98,9 @@ fn what_was_recorded_is_pushed_before_the_process_ends() {
 }
 
 fn place_a_call(peer: SocketAddr) {
-    let set_up = spans::set_up(&"c1", "um");
+    let transport = Transport::Udp;
+    let begun = spans::SetUp { line: "um", call_id: "a@b", peer, transport, revision: 7 };
+    let set_up = spans::set_up(&"c1", &begun);
     let facts = spans::Attempt { number: 1, proxy_list: "um", entry: "um1", peer, transport: Transport::Udp };
     let attempt = spans::attempt(&set_up, &facts);
     spans::ended(&attempt, CallOutcome::Answered, 200);

@@ -12,7 +12,14 @@ fn no_span_is_made_where_none_is_pushed() {
         push: None,
     };
     let telemetry = init(&config).expect("nothing to refuse");
-    assert!(spans::set_up(&"c1", "um").is_disabled());
+    let begun = spans::SetUp {
+        line: "um",
+        call_id: "a@b",
+        peer: std::net::SocketAddr::from(([127, 0, 0, 1], 5060)),
+        transport: um_telemetry::Transport::Udp,
+        revision: 7,
+    };
+    assert!(spans::set_up(&"c1", &begun).is_disabled());
     assert!(!tracing::info_span!("another").is_disabled(), "only those of the catalogue are kept out");
     telemetry.shutdown();
 }

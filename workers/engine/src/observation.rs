@@ -26,6 +26,14 @@ pub enum Observation {
         line: Id,
         /// The line it leaves by.
         line_out: Id,
+        /// Its Call-ID on the inbound leg; for traces only.
+        call_id: Arc<str>,
+        /// Who sent the INVITE: the PBX, not the person who calls.
+        peer: SocketAddr,
+        /// Over what.
+        transport: Transport,
+        /// Revision of the topology that the call keeps to its end.
+        revision: i64,
         /// When the INVITE came.
         at: Instant,
     },

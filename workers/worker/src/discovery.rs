@@ -80,6 +80,8 @@ pub(crate) struct Discovery {
     failures: Vec<LineFailure>,
     /// The forms of lines that could not be opened, to be tried again.
     wanted: Vec<Arc<Line>>,
+    /// Whether the loss of control was said.
+    lost: bool,
     retry_at: Option<Instant>,
 }
 
@@ -118,6 +120,7 @@ impl Discovery {
             commands: around.commands,
             failures: Vec::new(),
             wanted: Vec::new(),
+            lost: false,
             retry_at: None,
         };
         if let Some(known) = known {
@@ -198,6 +201,7 @@ impl Discovery {
         match message {
             link::Received::Connected(stream) => {
                 tracing::info!("connected to control");
+                self.lost = false;
                 self.link.up(stream);
                 self.session.handle_connected(now);
             }
@@ -244,7 +248,12 @@ impl Discovery {
     }
 
     fn lose(&mut self, reason: &str) {
-        tracing::warn!(reason, "no connection to control; going on with what is in force");
+        // Once for each loss: without control every further attempt fails the same way.
+        if std::mem::replace(&mut self.lost, true) {
+            tracing::debug!(reason, "still no connection to control");
+        } else {
+            tracing::warn!(reason, "no connection to control; going on with what is in force");
+        }
         self.link = Link::Down;
         self.session.handle_disconnected(clock::now());
     }

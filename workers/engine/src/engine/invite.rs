@@ -151,6 +151,7 @@ impl Engine {
             explanation: Some(Arc::new(explanation)),
             relay_retries: 0,
         };
+        let call_id = Arc::clone(&story.call_id);
         let session = Session::new(now, Arc::clone(&self.configuration), plan, inbound, story);
         self.lines.begin(&session.lines());
         self.admission.begin_outbound(now, &line_out, same_line(&line.id, &line_out));
@@ -159,6 +160,10 @@ impl Engine {
             call: self.call_key(serial),
             line: line.id.clone(),
             line_out,
+            call_id,
+            peer: flow.remote,
+            transport: line.transport,
+            revision: self.configuration.topology.revision(),
             at: now,
         });
         self.follow(now, serial);

@@ -29,7 +29,11 @@ impl Traces {
     /// Follows what happens to calls; what is about anything else leaves no trace.
     pub(super) fn on_observation(&mut self, observation: &Observation) {
         match observation {
-            Observation::CallStarted { call, line, .. } => self.on_started(*call, line),
+            Observation::CallStarted { call, line, call_id, peer, transport, revision, .. } => {
+                let transport = shown(*transport);
+                let facts = spans::SetUp { line, call_id, peer: *peer, transport, revision: *revision };
+                self.on_started(*call, &facts);
+            }
             Observation::AttemptStarted { call, attempt, target, remote, transport } => {
                 let Some(trace) = self.calls.get_mut(call) else { return };
                 let (proxy_list, entry) = key_of(target);
@@ -38,10 +42,7 @@ impl Traces {
                     proxy_list: &proxy_list,
                     entry: &entry,
                     peer: *remote,
-                    transport: match transport {
-                        um_topology::Transport::Udp => Transport::Udp,
-                        um_topology::Transport::Tcp => Transport::Tcp,
-                    },
+                    transport: shown(*transport),
                 };
                 trace.attempts.insert(*attempt, spans::attempt(&trace.set_up, &facts));
             }
@@ -69,8 +70,8 @@ impl Traces {
         }
     }
 
-    fn on_started(&mut self, call: CallKey, line: &str) {
-        let set_up = spans::set_up(&call, line);
+    fn on_started(&mut self, call: CallKey, facts: &spans::SetUp<'_>) {
+        let set_up = spans::set_up(&call, facts);
         if set_up.is_disabled() {
             return;
         }
@@ -104,5 +105,12 @@ impl Traces {
         let packets = legs.iter().map(|leg| leg.rtp_sent).sum();
         let discarded = legs.iter().map(|leg| leg.discarded()).sum();
         spans::relayed(&trace.media, packets, discarded);
+    }
+}
+
+const fn shown(transport: um_topology::Transport) -> Transport {
+    match transport {
+        um_topology::Transport::Udp => Transport::Udp,
+        um_topology::Transport::Tcp => Transport::Tcp,
     }
 }
