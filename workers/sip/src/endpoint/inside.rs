@@ -137,9 +137,9 @@ impl Endpoint {
 
     /// The peer has hung up while our BYE had to wait for his ACK: neither comes any more, and the 2xx is not repeated.
     pub(super) fn forget_deferred_bye(&mut self, bye: &Message) {
-        let ended = self.dialog_of_request(bye).filter(|id| {
-            self.dialogs.get(*id).is_some_and(|dialog| dialog.pending.bye.is_some())
-        });
+        let ended = self
+            .dialog_of_request(bye)
+            .filter(|id| self.dialogs.get(*id).is_some_and(|dialog| dialog.pending.bye.is_some()));
         if let Some(dialog) = ended {
             self.end_dialog(dialog);
         }
