@@ -323,6 +323,8 @@ fn a_packet_that_cannot_be_sent_costs_only_itself() {
     rig.give(RelayCommand::SetRemote { relay, leg, remote: Box::new(remote) });
     assert_eq!(rig.open(&call.plan), RelayEvent::Failed { relay, error: OpenError::Duplicate });
     call.caller.rtp.send_to(&rtp(1, 1), call.port(Leg::Inbound)).unwrap();
+    // Orders come before the packets of their turn, and answers after them: the packet is gone once this is refused.
+    assert_eq!(rig.open(&call.plan), RelayEvent::Failed { relay, error: OpenError::Duplicate });
     rig.connect(&call.plan, Leg::Outbound, &call.server);
     assert_eq!(rig.open(&call.plan), RelayEvent::Failed { relay, error: OpenError::Duplicate });
     call.caller.rtp.send_to(&rtp(2, 2), call.port(Leg::Inbound)).unwrap();

@@ -79,9 +79,8 @@ impl Datagrams {
     pub(super) fn send(&self, bytes: &[u8], remote: SocketAddr) -> Sent {
         // An ICMP error that some earlier datagram met is reported on the next send, to whomever that goes, and
         // clears with it: only the second refusal is about this one.
-        let sent = self.socket.send_to(bytes, remote).or_else(|error| match error.kind() {
-            io::ErrorKind::WouldBlock => Err(error),
-            _ => self.socket.send_to(bytes, remote),
+        let sent = self.socket.send_to(bytes, remote).or_else(|error| {
+            if is_short_of_room(&error) { Err(error) } else { self.socket.send_to(bytes, remote) }
         });
         match sent {
             Ok(_) => Sent::Whole,

@@ -31,11 +31,10 @@ fn ack(nonce: u64, revision: i64) -> FromWorker {
 
 async fn refused(stream: &mut Stream) -> Vec<(String, String)> {
     match stream.answer().await {
-        FromWorker::Nack { failures, .. } => failures
-            .into_iter()
-            .map(|failure| (failure.name.to_string(), failure.reason.to_string()))
-            .collect(),
-        other => panic!("no NACK: {other:?}"),
+        FromWorker::Nack { failures, .. } => {
+            failures.into_iter().map(|failure| (failure.name.to_string(), failure.reason)).collect()
+        }
+        other @ (FromWorker::Hello(_) | FromWorker::Ack { .. }) => panic!("no NACK: {other:?}"),
     }
 }
 

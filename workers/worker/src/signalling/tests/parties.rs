@@ -47,21 +47,21 @@ enum Socket {
 
 impl Caller {
     pub(super) fn udp(port: u16) -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
+        socket.set_read_timeout(Some(PATIENCE)).expect("a time");
         Self { socket: Socket::Udp(socket, SocketAddr::from(([127, 0, 0, 1], port))) }
     }
 
     pub(super) fn tcp(port: u16) -> Self {
-        let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let stream = TcpStream::connect(("127.0.0.1", port)).expect("a listener");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a time");
         Self { socket: Socket::Tcp(stream) }
     }
 
     pub(super) fn tell(&self, bytes: &[u8]) {
         match &self.socket {
-            Socket::Udp(socket, to) => drop(socket.send_to(bytes, to).unwrap()),
-            Socket::Tcp(stream) => (&*stream).write_all(bytes).unwrap(),
+            Socket::Udp(socket, to) => drop(socket.send_to(bytes, to).expect("loopback")),
+            Socket::Tcp(stream) => (&*stream).write_all(bytes).expect("a connection"),
         }
     }
 
@@ -79,7 +79,7 @@ impl Caller {
                     (&*stream).read_exact(&mut byte).expect("a message in time");
                     text.extend(byte);
                 }
-                String::from_utf8(text).unwrap()
+                String::from_utf8(text).expect("text")
             }
         }
     }
@@ -100,7 +100,7 @@ impl Caller {
     /// Calls user 2001; returns the final response, and acknowledges a refusal.
     pub(super) fn invite(&self, call_id: &str) -> String {
         let Socket::Udp(socket, _) = &self.socket else { panic!("calls go over UDP here") };
-        let local = socket.local_addr().unwrap();
+        let local = socket.local_addr().expect("its address");
         let sdp = sdp(4_000);
         self.tell(
             format!(
@@ -123,7 +123,7 @@ impl Caller {
     /// A request in the dialog that `ok` made.
     pub(super) fn inside(&self, ok: &str, method: &str, cseq: u32) -> String {
         let contact = header(ok, "Contact");
-        let target = contact.split_once('<').and_then(|(_, rest)| rest.split_once('>')).unwrap().0;
+        let target = contact.split_once('<').and_then(|(_, rest)| rest.split_once('>')).expect("a Contact").0;
         format!(
             "{method} {target} SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1;rport;branch=z9hG4bK{method}{}\r\nMax-Forwards: 70\r\n\
              From: {}\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {cseq} {method}\r\nContent-Length: 0\r\n\r\n",
@@ -150,9 +150,9 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) fn start() -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
-        let port = socket.local_addr().unwrap().port();
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
+        socket.set_read_timeout(Some(Duration::from_millis(50))).expect("a time");
+        let port = socket.local_addr().expect("its address").port();
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let thread = thread::spawn(move || {
@@ -161,7 +161,7 @@ impl Server {
                 let Ok((length, from)) = socket.recv_from(&mut buffer) else { continue };
                 let request = String::from_utf8_lossy(&buffer[..length]).into_owned();
                 if !request.starts_with("ACK") && !request.starts_with("SIP/2.0") {
-                    socket.send_to(answer(&request, port).as_bytes(), from).unwrap();
+                    socket.send_to(answer(&request, port).as_bytes(), from).expect("loopback");
                 }
             }
         });
