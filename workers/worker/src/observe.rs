@@ -34,6 +34,8 @@ use self::{
 
 /// Observations that may wait.
 pub(crate) const QUEUE: usize = 65_536;
+/// Calls followed at once.
+const MAX_CALLS: usize = 1 << 20;
 /// Ended calls whose media counters are waited for.
 const MAX_CLOSING: usize = 65_536;
 
@@ -230,6 +232,11 @@ impl Observer {
         self.lines.begin([&line, &line_out]);
         let live = LiveCall { line, line_out, answered: false, target: None, last_reason: "unknown" };
         self.calls.insert(call, live);
+        // An observation may have been lost, so a call may never be seen to end.
+        while self.calls.len() > MAX_CALLS {
+            let Some((_, oldest)) = self.calls.pop_first() else { return };
+            self.lines.end([&oldest.line, &oldest.line_out]);
+        }
     }
 
     fn on_attempt(&mut self, call: CallKey, target: &TargetId) {

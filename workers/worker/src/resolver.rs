@@ -11,9 +11,9 @@ use std::{
 
 use hickory_resolver::{
     TokioResolver,
-    config::LookupIpStrategy,
+    config::{LookupIpStrategy, ResolverConfig},
     lookup_ip::LookupIp,
-    net::NetError,
+    net::{NetError, runtime::TokioRuntimeProvider},
     proto::rr::{RData, rdata::SRV},
 };
 use tokio::{
@@ -46,13 +46,18 @@ pub(crate) struct NameResolver {
 }
 
 impl NameResolver {
-    /// Reads the system's configuration; `seed` decides the order of SRV records of equal priority.
+    /// Reads the system's configuration; `seed` decides the order of SRV records of equal priority. Without one, only
+    /// the hosts file is known: a topology of addresses needs no more.
     ///
     /// # Errors
     ///
-    /// When the system's resolver configuration cannot be read.
+    /// When the configuration cannot be used.
     pub(crate) fn new(runtime: Handle, seed: u64) -> anyhow::Result<Self> {
-        let mut builder = TokioResolver::builder_tokio()?;
+        let mut builder = TokioResolver::builder_tokio().unwrap_or_else(|error| {
+            tracing::warn!(%error, "no name server is known to this system; names cannot be resolved");
+            let none = ResolverConfig::from_parts(None, Vec::new(), Vec::new());
+            TokioResolver::builder_with_config(none, TokioRuntimeProvider::default())
+        });
         let options = builder.options_mut();
         options.timeout = Duration::from_millis(900);
         options.attempts = 2;

@@ -80,6 +80,8 @@ pub(super) struct Driver<S> {
     unread: BTreeSet<usize>,
     /// Listeners that the system gives no connections now, until when.
     resting: Option<(Instant, BTreeSet<usize>)>,
+    /// When that was last said.
+    complained: Option<Instant>,
     aftermath: VecDeque<Input>,
     accepted: u64,
     pulse_at: Instant,
@@ -127,6 +129,7 @@ impl<S: Surroundings> Driver<S> {
             connections: Connections::default(),
             unread: BTreeSet::new(),
             resting: None,
+            complained: None,
             aftermath: VecDeque::new(),
             accepted: 0,
             pulse_at: clock::now(),

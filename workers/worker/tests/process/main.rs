@@ -15,7 +15,7 @@ use um_topology::{
 
 use crate::{
     control::{Control, Stream},
-    parties::{Caller, Server, status},
+    parties::{Caller, Server, options, status},
     worker::{Worker, free_port, options_status},
 };
 
@@ -165,6 +165,32 @@ async fn a_signal_ends_an_idle_worker_with_success() {
     let state = worker.end();
     assert!(state.path().join("last-known-good").exists());
     assert!(UdpSocket::bind(("127.0.0.1", port)).is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_worker_out_of_descriptors_serves_who_is_there_and_the_others_once_it_has_some() {
+    let mut control = Control::start().await;
+    let worker = Worker::start_with_descriptors(&control.url, 72);
+    let mut stream = control.accept().await;
+    let (udp, tcp) = (free_port(), free_port());
+    let mut connected = Line::new("b", "127.0.0.1".parse().expect("an address"));
+    connected.transport.receive_port = Some(tcp);
+    connected.transport.protocol = Some(Transport::Tcp);
+    stream.snapshot(
+        1,
+        5,
+        "s",
+        vec![("lines/a", line("a", udp)), ("lines/b", Resource::Line(connected.into()))],
+    );
+    assert_eq!(stream.answer().await, ack(1, 5));
+    let first = Caller::tcp(tcp);
+    assert_eq!(status(&first.ask(&options("first", "TCP"))), 200);
+    let crowd: Vec<Caller> = (0..200).map(|_| Caller::tcp(tcp)).collect();
+    assert_eq!(options_status(udp), Some(200));
+    assert_eq!(status(&first.ask(&options("again", "TCP"))), 200);
+    drop(crowd);
+    assert_eq!(status(&Caller::tcp(tcp).ask(&options("late", "TCP"))), 200);
+    worker.end();
 }
 
 /// A line for callers and the UM server, and user 2001 whose calls the server answers.

@@ -30,8 +30,19 @@ impl Worker {
     }
 
     pub(crate) fn start_with(control: &str, state: TempDir) -> Self {
+        Self::run(Command::new(env!("CARGO_BIN_EXE_um-worker")), control, state)
+    }
+
+    /// Starts it with so many descriptors that it cannot raise the limit.
+    pub(crate) fn start_with_descriptors(control: &str, most: u16) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "ulimit -n $0 && exec \"$@\"", &most.to_string(), env!("CARGO_BIN_EXE_um-worker")]);
+        Self::run(shell, control, tempfile::tempdir().expect("a directory"))
+    }
+
+    fn run(mut command: Command, control: &str, state: TempDir) -> Self {
         let admin = SocketAddr::from(([127, 0, 0, 1], free_port()));
-        let child = Command::new(env!("CARGO_BIN_EXE_um-worker"))
+        let child = command
             .args(["--id", "w1", "--control", control, "--log", "warn", "--signalling-threads", "2"])
             .args(["--listen", &admin.to_string()])
             .arg("--state-dir")

@@ -2,7 +2,12 @@
 //!
 //! Every read is a bounded batch; a socket with more left over is read again on the next turn, after all others.
 
-use std::{collections::BTreeSet, io, net::SocketAddr, time::Instant};
+use std::{
+    collections::BTreeSet,
+    io,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use mio::{Interest, Token, event::Event};
@@ -22,6 +27,8 @@ use crate::signalling::{
 const READS: usize = 16;
 /// ICMP errors that one socket can have waiting; the kernel keeps fewer.
 const MAX_ERRORS: usize = 65_536;
+/// How often it is said that nothing can be accepted.
+const COMPLAIN_EVERY: Duration = Duration::from_secs(10);
 /// What a keep-alive is answered with (RFC 5626 §4.4.1).
 const PONG: &[u8] = b"\r\n";
 
@@ -97,11 +104,11 @@ impl<S: Surroundings> Driver<S> {
 
     /// Leaves a listener alone for a while: without descriptors it would stay readable and only burn the processor.
     fn rest(&mut self, now: Instant, key: usize, error: &io::Error) {
-        let resting = self.resting.get_or_insert_with(|| {
+        if self.complained.is_none_or(|at| now.saturating_duration_since(at) >= COMPLAIN_EVERY) {
+            self.complained = Some(now);
             tracing::warn!(%error, "no further connections can be accepted now");
-            (now + REST, BTreeSet::new())
-        });
-        resting.1.insert(key);
+        }
+        self.resting.get_or_insert_with(|| (now + REST, BTreeSet::new())).1.insert(key);
     }
 
     fn on_accepted(
