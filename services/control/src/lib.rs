@@ -29,9 +29,8 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Server;
+use tonic::transport::{Server, server::TcpIncoming};
 use tonic_health::ServingStatus;
 use um_store::Store;
 use um_telemetry::{LogFormat, Logs, Push, Service, Telemetry};
@@ -172,7 +171,8 @@ pub async fn start(config: &Config, store: Arc<dyn Store>, telemetry: &Telemetry
         )
         .add_service(v1::routing_service_server::RoutingServiceServer::new(api.clone()))
         .add_service(v1::worker_service_server::WorkerServiceServer::new(api));
-    let incoming = TcpListenerStream::new(listener);
+    // Nagle would hold an update back until the worker's last small message is acknowledged.
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     let server = tokio::spawn(router.serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned()));
     Ok(Running { address, stop, server })
 }
