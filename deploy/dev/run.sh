@@ -199,8 +199,8 @@ printf '%s   um1 had the call after %s ms and opened mailbox 2001.%s\n' "$green"
 
 headline 'The first UM server dies'
 shell "kill -KILL ${pids[um1]}    # um1"
-kill -KILL "${pids[um1]}"
-wait "${pids[um1]}" 2>/dev/null || true
+# In one group, so that the shell's own word about the end of its child is not shown.
+{ kill -KILL "${pids[um1]}"; wait "${pids[um1]}" || true; } 2>/dev/null
 unset 'pids[um1]'
 
 headline 'The same call again'
