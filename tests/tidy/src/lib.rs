@@ -6,6 +6,7 @@
 
 pub mod architecture;
 pub mod banned;
+pub mod conformance;
 pub mod dependency;
 pub mod finding;
 pub mod length;

@@ -1,7 +1,8 @@
 //! The house rules, applied to this repository.
 
 use um_tidy::{
-    Repo, architecture, assert_clean, banned, dependency, length, naming, proto, purity, telemetry, workplace,
+    Repo, architecture, assert_clean, banned, conformance, dependency, length, naming, proto, purity,
+    telemetry, workplace,
 };
 
 #[test]
@@ -74,7 +75,7 @@ fn the_architecture_names_what_is_there() {
 #[test]
 fn the_other_documents_name_files_that_are_there() {
     let repo = Repo::read();
-    for path in ["README.md", "CONTRIBUTING.md", telemetry::PATH] {
+    for path in ["README.md", "CONTRIBUTING.md", telemetry::PATH, conformance::PATH] {
         assert_clean(architecture::missing_files_of(&repo, path));
     }
 }
@@ -87,4 +88,9 @@ fn every_instrument_and_span_is_documented() {
 #[test]
 fn every_instrument_is_recorded() {
     assert_clean(telemetry::unrecorded(&Repo::read()));
+}
+
+#[test]
+fn every_behaviour_names_tests_that_are_there() {
+    assert_clean(conformance::breaches(&Repo::read()));
 }
