@@ -75,6 +75,22 @@ impl Params {
         Ok(params)
     }
 
+    /// Reads a value whose first part holds neither quotes nor semicolons: that part, trimmed, and its parameters.
+    pub(crate) fn behind(value: &[u8]) -> Result<(&[u8], Self), Fault> {
+        let end = memchr::memchr(b';', value).unwrap_or(value.len());
+        let (first, params) = value.split_at_checked(end).ok_or(Fault::Syntax)?;
+        Ok((scan::trim(first), Self::parse(params)?))
+    }
+
+    /// Like [`Params::behind`], where the first part is a token.
+    pub(crate) fn behind_token(value: &[u8]) -> Result<(&str, Self), Fault> {
+        let (first, params) = Self::behind(value)?;
+        if first.is_empty() {
+            return Err(Fault::Empty);
+        }
+        Ok((scan::token_text(first).ok_or(Fault::Syntax)?, params))
+    }
+
     /// The value of the first parameter with this name, quotes and escapes resolved; `None` if there is no
     /// such parameter or it has no value.
     #[must_use]

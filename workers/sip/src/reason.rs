@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt};
 
-use crate::{error::Fault, params::Params, scan};
+use crate::{error::Fault, params::Params};
 
 /// One Reason value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,10 +29,8 @@ impl Reason {
     /// # Errors
     /// When the protocol is not a token or a parameter cannot be read.
     pub fn parse(value: &[u8]) -> Result<Self, Fault> {
-        let end = memchr::memchr(b';', value).unwrap_or(value.len());
-        let (protocol, params) = value.split_at_checked(end).ok_or(Fault::Syntax)?;
-        let protocol = scan::token_text(scan::trim(protocol)).ok_or(Fault::Syntax)?;
-        Ok(Self { protocol: protocol.into(), params: Params::parse(params)? })
+        let (protocol, params) = Params::behind_token(value)?;
+        Ok(Self { protocol: protocol.into(), params })
     }
 
     /// Protocol that the cause is a number of: `SIP`, `Q.850`, …

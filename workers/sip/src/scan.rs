@@ -94,6 +94,14 @@ pub(crate) fn number<T: TryFrom<u64>>(bytes: &[u8]) -> Option<T> {
     T::try_from(value).ok()
 }
 
+/// Reads `delta-seconds`: a number too large counts as the largest (RFC 3261 §20.19); `None` if it is no number.
+pub(crate) fn seconds(bytes: &[u8]) -> Option<u32> {
+    if bytes.is_empty() || !bytes.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    Some(number(bytes).unwrap_or(u32::MAX))
+}
+
 /// Splits at the first occurrence of `separator`, which belongs to neither part.
 pub(crate) fn split_once(bytes: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
     let at = memchr::memchr(separator, bytes)?;

@@ -174,6 +174,12 @@ impl Uri {
             .filter(|header| !header.is_empty())
             .map(|header| header.split_once('=').unwrap_or((header, "")))
     }
+
+    /// Iterates over the values of the headers with this name, escapes resolved.
+    pub fn headers_named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = Cow<'a, [u8]>> {
+        let named = self.headers().filter(move |(other, _)| escape::same_text_no_case(other, name));
+        named.map(|(_, value)| unescape(value))
+    }
 }
 
 impl PartialEq for Uri {

@@ -206,7 +206,7 @@ impl Message {
         self.essentials.via
     }
 
-    pub(super) fn required(&self, name: HeaderName) -> Result<&[u8], HeaderError> {
+    pub(super) fn mandatory(&self, name: HeaderName) -> Result<&[u8], HeaderError> {
         self.header(name).ok_or(HeaderError { name, fault: Fault::Empty })
     }
 

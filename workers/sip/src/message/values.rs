@@ -9,10 +9,16 @@ use crate::{
     error::{Fault, HeaderError},
     header_name::HeaderName,
     history_info::HistoryEntry,
+    min_se::MinSe,
     name_addr::NameAddr,
+    rack::RAck,
     reason::Reason,
+    refer_to::ReferTo,
+    replaces::Replaces,
     retry_after::RetryAfter,
+    rseq::RSeq,
     scan::{self, SplitOutside},
+    session_expires::SessionExpires,
     via::Via,
 };
 
@@ -37,7 +43,10 @@ macro_rules! from_value {
     };
 }
 
-from_value! { CSeq Contact ContentType Diversion HistoryEntry NameAddr Reason RetryAfter Via }
+from_value! {
+    CSeq Contact ContentType Diversion HistoryEntry MinSe NameAddr RAck RSeq Reason ReferTo Replaces RetryAfter
+    SessionExpires Via
+}
 
 /// The values of a header over all of its lines, split at the commas that separate them.
 #[derive(Clone, Debug)]
@@ -121,7 +130,7 @@ impl Message {
     }
 
     fn address(&self, name: HeaderName) -> Result<NameAddr, HeaderError> {
-        NameAddr::parse(self.required(name)?).map_err(|fault| HeaderError { name, fault })
+        NameAddr::parse(self.mandatory(name)?).map_err(|fault| HeaderError { name, fault })
     }
 
     /// The topmost Via.
@@ -174,6 +183,54 @@ impl Message {
         self.value(HeaderName::RetryAfter)
     }
 
+    /// Session-Expires (RFC 4028 §4).
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    pub fn session_expires(&self) -> Result<Option<SessionExpires>, HeaderError> {
+        self.value(HeaderName::SessionExpires)
+    }
+
+    /// Min-SE (RFC 4028 §5).
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    pub fn min_se(&self) -> Result<Option<MinSe>, HeaderError> {
+        self.value(HeaderName::MinSe)
+    }
+
+    /// RSeq (RFC 3262 §7.1).
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    pub fn rseq(&self) -> Result<Option<RSeq>, HeaderError> {
+        self.value(HeaderName::RSeq)
+    }
+
+    /// RAck (RFC 3262 §7.2).
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    pub fn rack(&self) -> Result<Option<RAck>, HeaderError> {
+        self.value(HeaderName::RAck)
+    }
+
+    /// Replaces (RFC 3891 §6.1).
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    pub fn replaces(&self) -> Result<Option<Replaces>, HeaderError> {
+        self.value(HeaderName::Replaces)
+    }
+
+    /// Refer-To (RFC 3515 §2.1).
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    pub fn refer_to(&self) -> Result<Option<ReferTo>, HeaderError> {
+        self.value(HeaderName::ReferTo)
+    }
+
     /// Content-Type.
     ///
     /// # Errors
@@ -184,9 +241,6 @@ impl Message {
 
     fn seconds(&self, name: HeaderName) -> Result<Option<u32>, HeaderError> {
         let Some(value) = self.header(name) else { return Ok(None) };
-        if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
-            return Err(HeaderError { name, fault: Fault::Number });
-        }
-        Ok(Some(scan::number(value).unwrap_or(u32::MAX)))
+        scan::seconds(value).map(Some).ok_or(HeaderError { name, fault: Fault::Number })
     }
 }

@@ -18,7 +18,7 @@ struct Parts<'a> {
     password: Option<&'a str>,
     host: HostPort,
     params: Cow<'a, str>,
-    headers: &'a str,
+    headers: Cow<'a, str>,
 }
 
 impl Uri {
@@ -31,7 +31,7 @@ impl Uri {
             password: None,
             host: HostPort { host, port },
             params: Cow::Borrowed(""),
-            headers: "",
+            headers: Cow::Borrowed(""),
         })
     }
 
@@ -74,7 +74,18 @@ impl Uri {
     /// The same SIP URI without its headers, which no Request-URI may have (RFC 3261 §19.1.1 table 1).
     #[must_use]
     pub fn without_headers(&self) -> Self {
-        self.edit(|parts| parts.headers = "")
+        self.edit(|parts| parts.headers = Cow::Borrowed(""))
+    }
+
+    /// The same SIP URI with a header appended, its value escaped; other schemes are returned as they are. It is no
+    /// Request-URI then.
+    #[must_use]
+    pub fn with_header(&self, name: &str, value: &str) -> Self {
+        self.edit(|parts| {
+            let joint = if parts.headers.is_empty() { "" } else { "&" };
+            let (name, value) = (escape(name, Part::Header), escape(value, Part::Header));
+            parts.headers = Cow::Owned(format!("{}{joint}{name}={value}", parts.headers));
+        })
     }
 
     fn params_without(&self, name: &str) -> String {
@@ -100,7 +111,7 @@ impl Uri {
             password: self.password(),
             host,
             params: Cow::Borrowed(self.params.of_text(&self.text)),
-            headers: self.headers.of_text(&self.text),
+            headers: Cow::Borrowed(self.headers.of_text(&self.text)),
         };
         change(&mut parts);
         assemble(&parts)
@@ -126,7 +137,7 @@ fn assemble(parts: &Parts<'_>) -> Uri {
     }
     push(&parts.host.to_string());
     let params = push(&parts.params);
-    let headers = match parts.headers {
+    let headers = match &*parts.headers {
         "" => Span::default(),
         headers => {
             push("?");

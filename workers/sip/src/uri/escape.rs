@@ -9,6 +9,8 @@ pub(crate) enum Part {
     User,
     /// `param-unreserved`
     Param,
+    /// `hnv-unreserved`
+    Header,
 }
 
 /// Resolves escapes to bytes; one that is not two hexadecimal digits stays as it is.
@@ -62,6 +64,7 @@ fn is_plain(byte: u8, part: Part) -> bool {
     let reserved = match part {
         Part::User => matches!(byte, b'&' | b'=' | b'+' | b'$' | b',' | b';' | b'?' | b'/'),
         Part::Param => matches!(byte, b'[' | b']' | b'/' | b':' | b'&' | b'+' | b'$'),
+        Part::Header => matches!(byte, b'[' | b']' | b'/' | b'?' | b':' | b'+' | b'$'),
     };
     byte.is_ascii_alphanumeric() || mark || reserved
 }
