@@ -1,5 +1,6 @@
-//! One call: the caller's leg (inbound), attempts towards UM servers of which one becomes the outbound
-//! leg, and the media between them. It speaks in its own words ([`words`]) and sees no SIP message.
+//! One call: two sides with a leg each, and the media between them. The caller's leg is there from the
+//! beginning; the one of the called side is found by a [`search`]. It speaks in its own words ([`words`])
+//! and sees no SIP message.
 //!
 //! ```text
 //! Preparing --relay opened--> Trying --2xx--> Answered --ACK--> Established
@@ -38,27 +39,24 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use um_media::Leg;
 use um_routing::Route;
 use um_routing::reject::RETRY_AFTER;
-use um_routing::retryable::{AttemptEnd, LocalFailure};
 
 pub(crate) mod attempt;
 pub(crate) mod failover;
-mod setup;
+mod search;
 pub(crate) mod words;
 
-use attempt::Attempt;
-use failover::Failover;
-use words::{Act, AttemptId, Ending, Event, Reason, Rejection, Sign};
+use search::{Progress, Search};
+use words::{Act, AttemptId, Ending, Event, Reason, Rejection, Side};
 
 #[cfg(test)]
 mod tests;
 
-/// What the call was born with; it never changes.
+/// What a search follows; it never changes.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
-    /// The decision that it follows.
+    /// The decision.
     pub(crate) route: Route,
     /// Our own addresses: a redirection to one of them leads back here.
     pub(crate) own: Vec<(IpAddr, u16)>,
@@ -67,14 +65,11 @@ pub(crate) struct Plan {
 /// One call.
 #[derive(Debug)]
 pub(crate) struct Call {
-    plan: Arc<Plan>,
     state: State,
-    failover: Failover,
-    /// The attempt under way while [`State::Trying`]; those given up are the legs' affair.
-    attempt: Option<Attempt>,
-    last: u16,
-    /// When the relay has to be open, then when the failover budget is used up.
-    budget: Option<Instant>,
+    /// The search for the called side; a call that is up holds none.
+    search: Option<Box<Search>>,
+    /// When the relay has to be open.
+    relay_by: Option<Instant>,
     acts: VecDeque<Act>,
 }
 
@@ -82,8 +77,8 @@ pub(crate) struct Call {
 enum State {
     Preparing,
     Trying,
-    Answered(AttemptId),
-    Established(AttemptId),
+    Answered,
+    Established,
     Owing(Reason),
     Over,
 }
@@ -91,15 +86,10 @@ enum State {
 impl Call {
     /// Begins a call; the first order is to open the relay.
     pub(crate) fn new(now: Instant, plan: Arc<Plan>) -> Self {
-        let targets = &plan.route.targets;
-        let regular = targets.iter().filter(|target| !target.last_resort).count();
         Self {
-            failover: Failover::new(targets.len(), regular),
-            plan,
             state: State::Preparing,
-            attempt: None,
-            last: 0,
-            budget: Some(now + RELAY_WAIT),
+            search: Some(Box::new(Search::new(plan, AttemptId(0)))),
+            relay_by: Some(now + RELAY_WAIT),
             acts: VecDeque::from([Act::OpenRelay]),
         }
     }
@@ -109,25 +99,24 @@ impl Call {
         match event {
             Event::RelayOpened => self.on_relay_opened(now),
             Event::RelayFailed => self.on_relay_failed(),
-            Event::Heard(attempt, heard) => self.on_heard(now, attempt, heard),
-            Event::Cancelled | Event::HungUp(Leg::Inbound) => self.on_caller_gone(),
-            Event::HungUp(Leg::Outbound) => self.on_callee_gone(),
-            Event::Acknowledged => self.on_acknowledged(),
-            Event::Unacknowledged => self.on_unacknowledged(),
+            Event::Heard(attempt, heard) => {
+                self.with_search(|search| search.handle(now, attempt, heard));
+            }
+            Event::Cancelled => self.on_hung_up(Side::Inbound),
+            Event::HungUp(side) => self.on_hung_up(side),
+            Event::Acknowledged(side) => self.on_acknowledged(side),
+            Event::Unacknowledged(_) => self.on_unacknowledged(),
             Event::Forced => self.on_forced(),
         }
     }
 
     /// Handles a deadline of [`Call::poll_timeout`].
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
-        if self.budget.is_some_and(|budget| budget <= now) {
-            self.budget = None;
-            self.on_budget_used_up();
+        if self.relay_by.is_some_and(|by| by <= now) {
+            self.relay_by = None;
+            self.on_relay_failed();
         }
-        if let Some(attempt) = &mut self.attempt {
-            let step = attempt.handle_timeout(now);
-            self.on_step(now, step);
-        }
+        self.with_search(|search| search.handle_timeout(now));
     }
 
     pub(crate) fn poll_output(&mut self) -> Option<Act> {
@@ -135,86 +124,87 @@ impl Call {
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.attempt.as_ref().and_then(Attempt::poll_timeout).into_iter().chain(self.budget).min()
+        self.search.as_ref().and_then(|search| search.poll_timeout()).into_iter().chain(self.relay_by).min()
     }
 
     fn on_relay_opened(&mut self, now: Instant) {
         match self.state {
             State::Preparing => {
                 self.state = State::Trying;
-                self.budget = Some(now + self.plan.route.plan.failover_budget);
-                let first = self.failover.first();
-                self.start_or_reject(now, first, Reason::Unavailable);
+                self.relay_by = None;
+                self.with_search(|search| search.begin(now));
             }
-            State::Trying | State::Answered(_) | State::Established(_) | State::Owing(_) | State::Over => {}
+            State::Trying | State::Answered | State::Established | State::Owing(_) | State::Over => {}
         }
     }
 
     fn on_relay_failed(&mut self) {
         match self.state {
             State::Preparing => {
-                self.reject(Rejection {
-                    status: 503,
-                    retry_after: Some(RETRY_AFTER),
-                    reason: Reason::NoPorts,
-                });
+                let retry_after = Some(RETRY_AFTER);
+                self.cut(503, Rejection { status: 503, retry_after, reason: Reason::NoPorts });
             }
-            State::Trying | State::Answered(_) | State::Established(_) | State::Owing(_) | State::Over => {}
+            State::Trying | State::Answered | State::Established | State::Owing(_) | State::Over => {}
         }
     }
 
-    /// CANCEL before the answer, BYE at any time.
-    fn on_caller_gone(&mut self) {
-        match self.state {
-            State::Preparing | State::Trying => {
+    /// Lets the search take something in, and draws the conclusions.
+    fn with_search(&mut self, act: impl FnOnce(&mut Search) -> Progress) {
+        let Some(search) = &mut self.search else { return };
+        let progress = act(search);
+        self.acts.extend(std::iter::from_fn(|| search.poll_output()));
+        match progress {
+            Progress::None => {}
+            Progress::Rang(attempt, status) => self.acts.push_back(Act::Ring(attempt, status)),
+            Progress::Found(attempt) => {
+                self.search = None;
+                self.acts.push_back(Act::Answer(attempt));
+                self.state = State::Answered;
+            }
+            Progress::Failed(rejection) => self.cut(408, rejection),
+        }
+    }
+
+    /// CANCEL before the answer, BYE at any time; the called side is not there before the answer.
+    fn on_hung_up(&mut self, side: Side) {
+        match (self.state, side) {
+            (State::Preparing | State::Trying, Side::Inbound) => {
                 self.cut(487, Rejection { status: 487, retry_after: None, reason: Reason::CallerCancelled });
             }
-            State::Answered(up) | State::Established(up) => {
-                self.acts.push_back(Act::HangUp(up));
-                self.end(Reason::CallerHungUp, 200);
+            // The caller's BYE has to wait for his ACK (RFC 3261 §15).
+            (State::Answered, Side::Outbound) => self.state = State::Owing(Reason::CalleeHungUp),
+            (State::Answered, Side::Inbound) | (State::Established, _) => {
+                self.acts.push_back(Act::HangUp(side.other()));
+                self.end(hung_up_by(side), 200);
             }
-            State::Owing(reason) => self.end(reason, 200),
-            State::Over => {}
+            (State::Owing(reason), Side::Inbound) => self.end(reason, 200),
+            (State::Preparing | State::Trying | State::Owing(_), Side::Outbound) | (State::Over, _) => {}
         }
     }
 
-    fn on_callee_gone(&mut self) {
-        match self.state {
-            State::Answered(_) => self.state = State::Owing(Reason::CalleeHungUp),
-            State::Established(_) => {
-                self.acts.push_back(Act::HangUpCaller);
-                self.end(Reason::CalleeHungUp, 200);
+    /// Nothing waits for the ACK of a called side: it acknowledges answers to its own offers only.
+    fn on_acknowledged(&mut self, side: Side) {
+        match (self.state, side) {
+            (State::Answered, Side::Inbound) => {
+                self.state = State::Established;
+                // From here on a call is only held, for as long as the two talk.
+                self.acts.shrink_to_fit();
             }
-            State::Preparing | State::Trying | State::Owing(_) | State::Over => {}
-        }
-    }
-
-    fn on_acknowledged(&mut self) {
-        match self.state {
-            State::Answered(up) => self.state = State::Established(up),
-            State::Owing(reason) => {
-                self.acts.push_back(Act::HangUpCaller);
+            (State::Owing(reason), Side::Inbound) => {
+                self.acts.push_back(Act::HangUp(Side::Inbound));
                 self.end(reason, 200);
             }
-            State::Preparing | State::Trying | State::Established(_) | State::Over => {}
+            (State::Answered | State::Owing(_), Side::Outbound)
+            | (State::Preparing | State::Trying | State::Established | State::Over, _) => {}
         }
     }
 
+    /// The dialog ends, and with it the call, whichever answer it was (RFC 3261 §13.3.1.4, §14.2).
     fn on_unacknowledged(&mut self) {
         match self.state {
-            State::Answered(up) => {
-                self.acts.push_back(Act::HangUpCaller);
-                self.acts.push_back(Act::HangUp(up));
-                self.end(Reason::AckMissing, 200);
-            }
+            State::Answered | State::Established => self.hang_up_all(Reason::AckMissing),
             State::Owing(_) => {
-                self.acts.push_back(Act::HangUpCaller);
-                self.end(Reason::AckMissing, 200);
-            }
-            // The ACK of a later answer is missing: the dialog ends just so (RFC 3261 §14.2).
-            State::Established(up) => {
-                self.acts.push_back(Act::HangUpCaller);
-                self.acts.push_back(Act::HangUp(up));
+                self.acts.push_back(Act::HangUp(Side::Inbound));
                 self.end(Reason::AckMissing, 200);
             }
             State::Preparing | State::Trying | State::Over => {}
@@ -228,66 +218,48 @@ impl Call {
                 self.cut(503, Rejection { status: 503, retry_after, reason: Reason::Forced });
             }
             // The caller's BYE has to wait for his ACK, and until then our answer, repeated, names our ports.
-            State::Answered(up) => {
-                self.acts.push_back(Act::HangUp(up));
+            State::Answered => {
+                self.acts.push_back(Act::HangUp(Side::Outbound));
                 self.state = State::Owing(Reason::Forced);
             }
-            State::Established(up) => {
-                self.acts.push_back(Act::HangUpCaller);
-                self.acts.push_back(Act::HangUp(up));
-                self.end(Reason::Forced, 200);
-            }
+            State::Established => self.hang_up_all(Reason::Forced),
             State::Owing(_) => {
-                self.acts.push_back(Act::HangUpCaller);
+                self.acts.push_back(Act::HangUp(Side::Inbound));
                 self.end(Reason::Forced, 200);
             }
             State::Over => {}
         }
     }
 
-    /// A ringing attempt is not cut; anything else ends here, a relay that does not open too.
-    fn on_budget_used_up(&mut self) {
-        let Some(attempt) = &self.attempt else { return self.on_relay_failed() };
-        if attempt.is_ringing() {
-            return;
-        }
-        self.acts.push_back(Act::Mark(attempt.target, Sign::Failed));
-        self.failover.note(AttemptEnd::Local(LocalFailure::Silence));
-        let rejection = self.exhausted(Reason::BudgetUsedUp);
-        self.cut(408, rejection);
+    fn hang_up_all(&mut self, reason: Reason) {
+        self.acts.extend(Side::ALL.map(Act::HangUp));
+        self.end(reason, 200);
     }
 
     /// Tells the caller at once, then gives up the attempt under way, if there is one, and ends the call.
     fn cut(&mut self, attempt_status: u16, rejection: Rejection) {
         self.acts.push_back(Act::Reject(rejection));
-        if let Some(attempt) = &self.attempt {
-            self.acts.push_back(Act::Abandon(attempt.id));
-            self.finish_attempt(rejection.reason, attempt_status);
+        if let Some(search) = &mut self.search {
+            search.give_up(rejection.reason, attempt_status);
+            self.acts.extend(std::iter::from_fn(|| search.poll_output()));
         }
         self.end(rejection.reason, rejection.status);
     }
 
-    fn reject_exhausted(&mut self, reason: Reason) {
-        let rejection = self.exhausted(reason);
-        self.reject(rejection);
-    }
-
-    fn exhausted(&self, reason: Reason) -> Rejection {
-        let response = self.failover.exhausted();
-        Rejection { status: response.status, retry_after: response.retry_after, reason }
-    }
-
-    fn reject(&mut self, rejection: Rejection) {
-        self.acts.push_back(Act::Reject(rejection));
-        self.end(rejection.reason, rejection.status);
-    }
-
     fn end(&mut self, reason: Reason, status: u16) {
-        self.attempt = None;
-        self.budget = None;
+        self.search = None;
+        self.relay_by = None;
         self.state = State::Over;
         self.acts.push_back(Act::CloseRelay);
         self.acts.push_back(Act::Over(Ending { reason, status }));
+    }
+}
+
+/// Why a call ended that one side hung up.
+const fn hung_up_by(side: Side) -> Reason {
+    match side {
+        Side::Inbound => Reason::CallerHungUp,
+        Side::Outbound => Reason::CalleeHungUp,
     }
 }
 

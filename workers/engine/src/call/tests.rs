@@ -8,7 +8,7 @@ use um_routing::redirect::Contact;
 use um_routing::{AttemptPlan, HeaderPlan, Party, RedirectPolicy, Service, Target, TargetId};
 use um_topology::{Entry, Host, Id, Line, ProxyList, SipAddress, Station, Transport, Uri};
 
-use super::words::{Carrier, Heard, Media, Origin, Reach, Refusal};
+use super::words::{Carrier, Heard, Media, Origin, Reach, Refusal, Sign};
 use super::*;
 use crate::input::ConnectError;
 
@@ -199,7 +199,7 @@ fn provisional_and_answer_are_passed_on_and_the_answer_is_acknowledged_at_once()
     bench.hear(0, Heard::Progress(183));
     assert_eq!(bench.orders(), [Act::Ring(AttemptId(0), 180), Act::Ring(AttemptId(0), 183)]);
     bench.answer(0);
-    bench.tell(Event::Acknowledged);
+    bench.tell(Event::Acknowledged(Side::Inbound));
     assert_eq!(bench.acts(), []);
     assert_eq!(bench.call.poll_timeout(), None, "an established call holds no timer");
 }

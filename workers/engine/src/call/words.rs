@@ -5,12 +5,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use um_media::Leg;
 use um_routing::redirect::{Contact, Hop};
 use um_routing::retryable::LocalFailure;
 
 use crate::input::ConnectError;
 use crate::locate::Place;
+
+/// One side of a call: where the caller is, or the one who was called. A side has at most one leg that is
+/// bridged; beside it attempts may look for another party to take its place.
+pub(crate) use um_media::Leg as Side;
 
 /// Names an attempt within its call; counted up from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,12 +30,12 @@ pub(crate) enum Event {
     Heard(AttemptId, Heard),
     /// The caller gave up before the final response.
     Cancelled,
-    /// One side hung up. (From the caller before the answer it is as good as `Cancelled`.)
-    HungUp(Leg),
-    /// The caller acknowledged our answer.
-    Acknowledged,
-    /// The caller did not acknowledge our answer within 64·T1.
-    Unacknowledged,
+    /// The leg of one side hung up. (From the caller before the answer it is as good as `Cancelled`.)
+    HungUp(Side),
+    /// A side acknowledged our 2xx.
+    Acknowledged(Side),
+    /// A side did not acknowledge our 2xx within 64·T1.
+    Unacknowledged(Side),
     /// The operator ends the call.
     Forced,
 }
@@ -113,16 +116,16 @@ pub(crate) enum Act {
     Abandon(AttemptId),
     /// Acknowledge the 2xx of an attempt.
     Acknowledge(AttemptId),
-    /// Hang up an answered attempt.
-    HangUp(AttemptId),
+    /// Acknowledge and hang up an attempt whose 2xx is of no use.
+    Dismiss(AttemptId),
+    /// Hang up the leg of a side.
+    HangUp(Side),
     /// Pass a provisional response on to the caller, with the media that the attempt gave.
     Ring(AttemptId, u16),
-    /// Answer the caller with the media of this attempt.
+    /// Answer the caller with the media of this attempt, whose leg is bridged from now on.
     Answer(AttemptId),
     /// Answer the caller with a final failure.
     Reject(Rejection),
-    /// Hang up the caller's leg.
-    HangUpCaller,
     /// Note what a target did.
     Mark(usize, Sign),
     /// An attempt is over, so: nothing is heard of it any more.

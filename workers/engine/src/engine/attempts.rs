@@ -2,14 +2,14 @@
 
 use std::time::Instant;
 
+use um_media::Negotiation;
 use um_media::sdp::Agreement;
-use um_media::{Leg, LocalMedia, Negotiation};
 use um_sip::endpoint::{ClientTransaction, DialogId, Identity, ResponseKind};
 use um_sip::{Flow, Message};
 
 use super::Engine;
 use super::errands::Task;
-use super::session::{Media, Outbound, Sender, Session};
+use super::session::{Attempt, Leg, Placed, Search, Sender};
 use super::way::{Arrival, Connection, User, Way};
 use crate::call::words::{AttemptId, Carrier, Event, Heard, Media as Talk, Origin, Reach, Refusal};
 use crate::leg::{self, Body, description, headers};
@@ -26,18 +26,18 @@ impl Engine {
     ) {
         let user = User::Attempt(serial, attempt);
         let Some(session) = self.sessions.get(serial) else { return };
-        let route = &session.plan.route;
-        let Some(chosen) = route.targets.get(target) else { return };
+        let Some(search) = &mut session.search else { return };
+        let Some(chosen) = search.plan.route.targets.get(target) else { return };
         let (id, uri) = (chosen.id.clone(), chosen.request_uri.clone());
-        session.outbound = Some(Outbound::new(now, attempt, target, uri));
+        search.attempt = Some(Attempt::new(now, attempt, target, uri));
         if self.health.condition(&id, now).blocked_until.is_some() {
             return self.tell(serial, Event::Heard(attempt, Heard::Unavailable));
         }
         match self.locator.locate(now, &place, user) {
             Located::Asked => {
-                if let Some(outbound) = self.sessions.get(serial).and_then(|session| session.attempt(attempt))
+                if let Some(attempt) = self.sessions.get(serial).and_then(|session| session.attempt(attempt))
                 {
-                    outbound.way = Way::Asking(place);
+                    attempt.way = Way::Asking(place);
                 }
             }
             located @ (Located::At(_) | Located::Nowhere(_)) => {
@@ -47,8 +47,8 @@ impl Engine {
     }
 
     pub(super) fn on_attempt_located(&mut self, serial: u64, attempt: AttemptId, located: Located) {
-        if let Some(outbound) = self.sessions.get(serial).and_then(|session| session.attempt(attempt)) {
-            outbound.way = Way::Idle;
+        if let Some(attempt) = self.sessions.get(serial).and_then(|session| session.attempt(attempt)) {
+            attempt.way = Way::Idle;
         }
         let heard = match located {
             Located::At(addresses) => Heard::Located(addresses),
@@ -65,20 +65,19 @@ impl Engine {
             Origin::Redirection(..) => None,
         };
         let Some(session) = self.sessions.get(serial) else { return };
-        let Some((transport, uri)) = destination(session, &reach) else { return };
+        let Some(search) = &mut session.search else { return };
+        let Some((transport, uri)) = destination(search, &reach) else { return };
         match fresh {
             Some((identity, description)) => {
-                session.identity = Some(identity);
-                session.description = description;
+                search.identity = Some(identity);
+                search.description = description;
             }
-            None => session.identity = session.identity.as_ref().map(Identity::next),
+            None => search.identity = search.identity.as_ref().map(Identity::next),
         }
-        let outbound = session.outbound.take().filter(|outbound| outbound.attempt == attempt);
-        let mut outbound = outbound.unwrap_or_else(|| Outbound::new(now, attempt, reach.target, uri.clone()));
-        outbound.remote = Some(reach.address);
-        outbound.uri = uri;
-        session.outbound = Some(outbound);
-        let line_out = &session.plan.route.line_out;
+        let present = search.attempt.take().filter(|present| present.id == attempt);
+        let present = present.unwrap_or_else(|| Attempt::new(now, attempt, reach.target, uri.clone()));
+        search.attempt = Some(Attempt { uri, ..present });
+        let line_out = &search.plan.route.line_out;
         let line = session.configuration.bound_towards(line_out, transport, reach.address.ip()).cloned();
         self.observe_attempt(now, serial, &reach, transport);
         let Some(line) = line else {
@@ -86,8 +85,8 @@ impl Engine {
         };
         let user = User::Attempt(serial, attempt);
         let way = self.go(now, &line, transport, reach.address, reach.connect_by, user);
-        if let Some(outbound) = self.sessions.get(serial).and_then(|session| session.attempt(attempt)) {
-            outbound.way = way;
+        if let Some(attempt) = self.sessions.get(serial).and_then(|session| session.attempt(attempt)) {
+            attempt.way = way;
         }
     }
 
@@ -104,9 +103,9 @@ impl Engine {
                 None => Heard::Unavailable,
             },
             Arrival::Blocked(error) => {
-                if let Some(outbound) = self.sessions.get(serial).and_then(|session| session.attempt(attempt))
+                if let Some(attempt) = self.sessions.get(serial).and_then(|session| session.attempt(attempt))
                 {
-                    outbound.way = Way::Idle;
+                    attempt.way = Way::Idle;
                 }
                 Heard::NotConnected(error)
             }
@@ -124,22 +123,20 @@ impl Engine {
         connection: Connection,
     ) -> Option<()> {
         let session = self.sessions.get(serial)?;
-        let advertised = session.media_line()?.media_advertised;
-        let Media::Held { outbound: ports, .. } = session.media else { return None };
-        let proposal = session.inbound.negotiation.as_ref()?.proposal()?;
-        let mut negotiation = Negotiation::new(session.description, LocalMedia::new(advertised, ports));
+        let search = session.search.as_ref()?;
+        let proposal = session.leg(search.side.other())?.negotiation.as_ref()?.proposal()?;
+        let mut negotiation = Negotiation::new(search.description, session.media?.local(search.side));
         let offer = negotiation.offer(&proposal).ok()?;
-        let identity = session.identity.clone()?;
-        let uri = session.attempt(attempt)?.uri.clone();
-        let max_forwards = session.inbound.max_forwards;
-        let request =
-            headers::invite(&session.plan.route.headers, &uri, identity, max_forwards, offer).ok()?;
+        let route = &search.plan.route;
+        let line = route.line_out.clone();
+        let uri = &search.attempt.as_ref().filter(|present| present.id == attempt)?.uri;
+        let identity = search.identity.clone()?;
+        let request = headers::invite(&route.headers, uri, identity, search.max_forwards, offer).ok()?;
         let transaction = self.endpoint.request(now, flow, &request).ok()?;
-        let outbound = self.sessions.get(serial)?.attempt(attempt)?;
-        outbound.negotiation = Some(negotiation);
-        outbound.transaction = Some(transaction);
-        outbound.flow = Some(flow);
-        outbound.carrier = match connection {
+        let sent = self.sessions.get(serial)?.attempt(attempt)?;
+        sent.leg = Some(Leg { dialog: None, flow, line, negotiation: Some(negotiation), placed: None });
+        sent.transaction = Some(transaction);
+        sent.carrier = match connection {
             Connection::None => Carrier::Datagram,
             Connection::Fresh => Carrier::FreshConnection,
             Connection::Reused => Carrier::ReusedConnection,
@@ -201,41 +198,59 @@ impl Engine {
     }
 
     pub(super) fn on_attempt_lost(&mut self, serial: u64, attempt: AttemptId) {
-        let outbound = self.sessions.get(serial).and_then(|session| session.attempt(attempt));
-        let carrier = outbound.map_or(Carrier::Datagram, |outbound| outbound.carrier);
+        let lost = self.sessions.get(serial).and_then(|session| session.attempt(attempt));
+        let carrier = lost.map_or(Carrier::Datagram, |attempt| attempt.carrier);
         self.tell(serial, Event::Heard(attempt, Heard::Lost(carrier)));
     }
 
     fn on_answered(&mut self, serial: u64, attempt: AttemptId, dialog: Option<DialogId>, flow: Flow) {
-        let Some(outbound) = self.sessions.get(serial).and_then(|session| session.attempt(attempt)) else {
-            return;
-        };
-        outbound.dialog = dialog;
-        outbound.flow = Some(flow);
+        let Some(session) = self.sessions.get(serial) else { return };
+        let Some(leg) = session.attempt(attempt).and_then(|attempt| attempt.leg.as_mut()) else { return };
+        leg.dialog = dialog;
+        leg.flow = flow;
+    }
+
+    /// Makes an answered attempt the leg of its side, in the place of the one that is returned. The search is over.
+    pub(super) fn bridge_attempt(&mut self, now: Instant, serial: u64, attempt: AttemptId) -> Option<Leg> {
+        let session = self.sessions.get(serial)?;
+        session.attempt(attempt)?;
+        let search = session.search.take()?;
+        let lines = search.lines(&session.configuration);
+        let target = search.counted_target().cloned();
+        let present = search.attempt?;
+        let mut leg = present.leg?;
+        leg.placed =
+            target.map(|target| Placed { target, holds: (User::Attempt(serial, attempt), present.way) });
+        let (dialog, line) = (leg.dialog, leg.flow.line);
+        let before = session.bridge(search.side, Some(leg));
+        self.lines.begin(&[line]);
+        self.lines.end(now, &lines);
         if let Some(dialog) = dialog {
-            self.sessions.name_dialog(dialog, serial, Leg::Outbound);
+            self.sessions.name_dialog(dialog, serial, search.side);
         }
+        before
     }
 
     /// Takes the answer out of a response, if it has one.
     fn take_answer(&mut self, serial: u64, attempt: AttemptId, response: &Message) {
-        let Some(outbound) = self.sessions.get(serial).and_then(|session| session.attempt(attempt)) else {
+        let Some(attempt) = self.sessions.get(serial).and_then(|session| session.attempt(attempt)) else {
             return;
         };
         let Body::Sdp(body) = description(response) else { return };
+        let negotiation = attempt.leg.as_mut().and_then(|leg| leg.negotiation.as_mut());
         let agreement: Option<Agreement> =
-            outbound.negotiation.as_mut().and_then(|negotiation| negotiation.handle_answer(body).ok());
+            negotiation.and_then(|negotiation| negotiation.handle_answer(body).ok());
         if agreement.is_some() {
-            outbound.agreement = agreement;
+            attempt.agreement = agreement;
         }
     }
 
     /// Whether a 2xx gives an answer, now or in a provisional response before, that the caller can be told.
     fn judge_media(&mut self, serial: u64, attempt: AttemptId, response: &Message) -> Talk {
         if let Body::Sdp(_) = description(response)
-            && let Some(outbound) = self.sessions.get(serial).and_then(|session| session.attempt(attempt))
+            && let Some(attempt) = self.sessions.get(serial).and_then(|session| session.attempt(attempt))
         {
-            outbound.agreement = None;
+            attempt.agreement = None;
         }
         self.take_answer(serial, attempt, response);
         match self.answer_caller(serial, attempt) {
@@ -245,20 +260,17 @@ impl Engine {
     }
 }
 
-impl Outbound {
-    fn new(now: Instant, attempt: AttemptId, target: usize, uri: um_topology::Uri) -> Self {
+impl Attempt {
+    fn new(now: Instant, id: AttemptId, target: usize, uri: um_topology::Uri) -> Self {
         Self {
-            attempt,
+            id,
             target,
             started: now,
             way: Way::Idle,
             carrier: Carrier::Datagram,
             uri,
-            remote: None,
-            flow: None,
             transaction: None,
-            dialog: None,
-            negotiation: None,
+            leg: None,
             agreement: None,
             told: None,
         }
@@ -266,10 +278,10 @@ impl Outbound {
 }
 
 /// How to go, and the Request-URI that goes there.
-fn destination(session: &Session, reach: &Reach) -> Option<(um_topology::Transport, um_topology::Uri)> {
+fn destination(search: &Search, reach: &Reach) -> Option<(um_topology::Transport, um_topology::Uri)> {
     match &reach.origin {
         Origin::Fresh => {
-            let target = session.plan.route.targets.get(reach.target)?;
+            let target = search.plan.route.targets.get(reach.target)?;
             Some((target.transport, target.request_uri.clone()))
         }
         Origin::Redirection(_, hop) => Some((hop.transport, hop.uri.clone())),

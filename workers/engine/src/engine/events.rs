@@ -2,13 +2,12 @@
 
 use std::time::Instant;
 
-use um_media::Leg;
 use um_sip::Transport;
 use um_sip::endpoint::{ClientTransaction, DialogId, Event as Sip, Output as SipOutput};
 
 use super::Engine;
 use super::session::Sender;
-use crate::call::words::Event;
+use crate::call::words::{Event, Side};
 use crate::observation::Observation;
 use crate::output::Output;
 
@@ -36,8 +35,8 @@ impl Engine {
                     self.tell(serial, Event::Cancelled);
                 }
             }
-            Sip::Acknowledged { dialog, .. } => self.tell_inbound(dialog, Event::Acknowledged),
-            Sip::AckMissing { dialog } => self.on_ack_missing(dialog),
+            Sip::Acknowledged { dialog, .. } => self.tell_of_dialog(dialog, Event::Acknowledged),
+            Sip::AckMissing { dialog } => self.tell_of_dialog(dialog, Event::Unacknowledged),
             Sip::Response { transaction, dialog, kind, flow, message } => {
                 match self.senders.get(&transaction).copied() {
                     Some(Sender::Attempt(serial, attempt)) => self.on_attempt_response(
@@ -66,18 +65,9 @@ impl Engine {
         }
     }
 
-    /// The call that was answered knows the dialog of its caller only.
-    fn tell_inbound(&mut self, dialog: DialogId, event: Event) {
-        match self.sessions.by_dialog(dialog) {
-            Some((serial, Leg::Inbound)) => self.tell(serial, event),
-            // The ACK of a re-INVITE that the UM server sent; nothing waits for it.
-            Some((_, Leg::Outbound)) | None => {}
-        }
-    }
-
-    fn on_ack_missing(&mut self, dialog: DialogId) {
-        if let Some((serial, _)) = self.sessions.by_dialog(dialog) {
-            self.tell(serial, Event::Unacknowledged);
+    fn tell_of_dialog(&mut self, dialog: DialogId, event: impl FnOnce(Side) -> Event) {
+        if let Some((serial, side)) = self.sessions.by_dialog(dialog) {
+            self.tell(serial, event(side));
         }
     }
 

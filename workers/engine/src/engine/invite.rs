@@ -11,10 +11,11 @@ use um_sip::{Flow, HeaderName, Message, Method};
 
 use super::Engine;
 use super::apply::is_draining;
-use super::session::{Inbound, Session, Story};
-use super::view::{Moment, limits, same_line};
+use super::session::{Leg, Search, Session, Setup, Story};
+use super::view::{Moment, limits};
 use crate::admission::Refusal;
 use crate::call::Plan;
+use crate::call::words::Side;
 use crate::configuration::BoundLine;
 use crate::leg::facts::{Unreadable, facts};
 use crate::leg::{Body, SDP, description, headers, reply, reply_later};
@@ -125,36 +126,36 @@ impl Engine {
         (route, explanation, offer): (Box<Route>, Explanation, Bytes),
     ) {
         let own = self.configuration.lines.iter().flat_map(BoundLine::addresses).collect();
-        let line_out = route.line_out.clone();
-        let plan = Arc::new(Plan { route: *route, own });
-        let inbound = Inbound {
-            line: line.clone(),
-            flow,
+        let setup = Setup {
             transaction,
-            dialog: None,
-            negotiation: None,
             offer,
             contact_user: invite
                 .request_uri()
                 .ok()
                 .and_then(|uri| uri.user_text().map(|user| user.into_owned())),
-            max_forwards: invite.max_forwards().unwrap_or(headers::MAX_FORWARDS).saturating_sub(1),
             answer: None,
         };
+        let caller = Leg { dialog: None, flow, line: line.id.clone(), negotiation: None, placed: None };
         let story = Story {
             call_id: Arc::from(invite.call_id()),
+            line_in: line.id.clone(),
+            line_out: route.line_out.clone(),
+            station: route.station.id.clone(),
+            user: route.user.as_ref().map(|user| user.id.clone()),
             started: now,
             attempts: 0,
             answered: None,
             answered_by: None,
-            last_target: None,
             explanation: Some(Arc::new(explanation)),
             relay_retries: 0,
         };
         let call_id = Arc::clone(&story.call_id);
-        let session = Session::new(now, Arc::clone(&self.configuration), plan, inbound, story);
-        self.lines.begin(&session.lines());
-        self.admission.begin_outbound(now, &line_out, same_line(&line.id, &line_out));
+        let line_out = story.line_out.clone();
+        let hops = invite.max_forwards().unwrap_or(headers::MAX_FORWARDS).saturating_sub(1);
+        let search = Search::new(Side::Outbound, Arc::new(Plan { route: *route, own }), hops);
+        self.lines.begin(&[flow.line]);
+        self.begin_search(now, &line.id, &search);
+        let session = Session::new(now, Arc::clone(&self.configuration), caller, setup, search, story);
         let serial = self.sessions.insert(session);
         self.observe(Observation::CallStarted {
             call: self.call_key(serial),

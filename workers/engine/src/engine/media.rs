@@ -1,19 +1,19 @@
 //! The media of a call: two pairs of ports, one relay, and what both sides agreed on.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use ipnet::IpNet;
 use um_media::{
-    Leg, LegPlan, LocalMedia, Negotiation, OpenError, OpenRelay, PortPair, RelayCommand, RelayEvent, RelayId,
-    Treatment,
+    LegPlan, Negotiation, OpenError, OpenRelay, PortPair, RelayCommand, RelayEvent, RelayId, Treatment,
 };
 
 use super::Engine;
-use super::session::{Media, Session};
-use crate::call::words::{AttemptId, Event};
-use crate::configuration::BoundLine;
+use super::session::{Held, Leg, Place, Session};
+use crate::call::words::{AttemptId, Event, Side};
+use crate::configuration::Configuration;
 use crate::observation::Observation;
 use crate::output::Output;
 
@@ -21,25 +21,30 @@ impl Engine {
     /// Reserves ports and asks for a relay on them; the call hears of it when the sockets are bound.
     pub(super) fn open_relay(&mut self, now: Instant, serial: u64) {
         let (session_id, seed) = (self.draw.next(), self.draw.next());
-        let Some((inbound, outbound)) = self.reserve(now) else {
+        let ends = self.sessions.get(serial).and_then(|session| session.media_ends());
+        let Some((ends, (inbound, outbound))) = ends.and_then(|ends| Some((ends, self.reserve(now)?))) else {
             return self.tell(serial, Event::RelayFailed);
         };
         self.relays += 1;
-        let (number, shard) = (self.relays, self.config.shard);
+        let relay = RelayId { shard: self.config.shard, serial: self.relays };
         let Some(session) = self.sessions.get(serial) else { return };
-        session.media = Media::Held { relay: number, inbound, outbound };
-        let open = session.open_relay(RelayId { shard, serial: number }, inbound, outbound, seed);
-        let usable = session.take_offer(session_id, inbound);
-        match open.filter(|_| usable) {
-            Some(open) => {
-                self.sessions.name_relay(number, serial);
-                self.outputs.push_back(Output::Relay(RelayCommand::Open(Box::new(open))));
-            }
-            None => {
-                self.free_ports(now, serial);
-                self.tell(serial, Event::RelayFailed);
-            }
+        session.media = Some(Held {
+            relay: relay.serial,
+            inbound: Place { ports: inbound, advertised: ends.inbound.1 },
+            outbound: Place { ports: outbound, advertised: ends.outbound.1 },
+        });
+        if !session.take_offer(session_id) {
+            self.free_ports(now, serial);
+            return self.tell(serial, Event::RelayFailed);
         }
+        self.sessions.name_relay(relay.serial, serial);
+        self.outputs.push_back(Output::Relay(RelayCommand::Open(Box::new(OpenRelay {
+            relay,
+            inbound: LegPlan { address: ends.inbound.0, ports: inbound },
+            outbound: LegPlan { address: ends.outbound.0, ports: outbound },
+            treatment: ends.treatment,
+            seed,
+        }))));
     }
 
     /// Closes the relay, which may still be opening, and gives the ports back; they rest before they are used again.
@@ -77,30 +82,30 @@ impl Engine {
     pub(super) fn answer_caller(&mut self, serial: u64, attempt: AttemptId) -> Option<Bytes> {
         let session = self.sessions.get(serial)?;
         let agreement = session.attempt(attempt)?.agreement.clone()?;
-        let answer = session.inbound.negotiation.as_mut()?.answer(&agreement).ok()?;
+        let answer = session.leg_mut(Side::Inbound)?.negotiation.as_mut()?.answer(&agreement).ok()?;
         let body = answer.body.clone();
-        let inbound_known = session.inbound.answer.replace(answer.body) == Some(body.clone());
-        let outbound = session.attempt(attempt)?;
+        let inbound_known = session.setup.as_mut()?.answer.replace(answer.body) == Some(body.clone());
+        let attempt = session.attempt(attempt)?;
         // To set an address again would open the time for latching again.
-        let outbound_known = outbound.told.replace(agreement.clone()) == Some(agreement);
+        let outbound_known = attempt.told.replace(agreement.clone()) == Some(agreement);
         if !outbound_known {
-            self.set_remote(serial, Leg::Outbound);
+            self.set_remote(serial, Side::Outbound);
         }
         if !inbound_known {
-            self.set_remote(serial, Leg::Inbound);
+            self.set_remote(serial, Side::Inbound);
         }
         Some(body)
     }
 
     /// Tells the relay where one side wants its media.
-    pub(super) fn set_remote(&mut self, serial: u64, leg: Leg) {
+    pub(super) fn set_remote(&mut self, serial: u64, side: Side) {
         let shard = self.config.shard;
         let Some(session) = self.sessions.get(serial) else { return };
-        let Media::Held { relay, .. } = session.media else { return };
-        if let Some(remote) = session.remote(leg) {
-            let relay = RelayId { shard, serial: relay };
-            let remote = Box::new(remote);
-            self.outputs.push_back(Output::Relay(RelayCommand::SetRemote { relay, leg, remote }));
+        let Some(held) = session.media else { return };
+        let remote = session.talking(side).and_then(|leg| leg.remote(&session.configuration));
+        if let Some(remote) = remote.map(Box::new) {
+            let relay = RelayId { shard, serial: held.relay };
+            self.outputs.push_back(Output::Relay(RelayCommand::SetRemote { relay, leg: side, remote }));
         }
     }
 
@@ -141,78 +146,60 @@ impl Engine {
     /// Gives the ports of a call back and names its relay.
     fn free_ports(&mut self, now: Instant, serial: u64) -> Option<u64> {
         let session = self.sessions.get(serial)?;
-        let Media::Held { relay, inbound, outbound } = std::mem::replace(&mut session.media, Media::None)
-        else {
-            return None;
-        };
-        self.ports.release(now, inbound);
-        self.ports.release(now, outbound);
-        Some(relay)
+        let held = session.media.take()?;
+        self.ports.release(now, held.inbound.ports);
+        self.ports.release(now, held.outbound.ports);
+        Some(held.relay)
     }
 
     /// The call that holds a relay now; a call that has closed it holds it no more.
     fn holder(&mut self, relay: RelayId) -> Option<u64> {
         let serial = self.sessions.by_relay(relay.serial).filter(|_| relay.shard == self.config.shard)?;
-        match self.sessions.get(serial)?.media {
-            Media::Held { relay: held, .. } if held == relay.serial => Some(serial),
-            Media::Held { .. } | Media::None => None,
-        }
+        let held = self.sessions.get(serial)?.media?;
+        (held.relay == relay.serial).then_some(serial)
     }
 }
 
-impl Session {
-    /// The line whose media address the UM side is given: one of the family of the first target, if it is an address.
-    pub(super) fn media_line(&self) -> Option<&BoundLine> {
-        let route = &self.plan.route;
-        let family = route.targets.first().and_then(|target| target.host.ip()).map(|ip| ip.is_ipv4());
-        let mut lines = self.configuration.lines.iter().filter(|line| line.id == route.line_out);
-        let first = lines.clone().next();
-        lines.find(|line| family.is_none_or(|family| line.media_local.is_ipv4() == family)).or(first)
-    }
+/// Where a relay is bound on each side, and what descriptions show of it.
+struct Ends {
+    inbound: (IpAddr, IpAddr),
+    outbound: (IpAddr, IpAddr),
+    treatment: Treatment,
+}
 
-    fn open_relay(
-        &self,
-        relay: RelayId,
-        inbound: PortPair,
-        outbound: PortPair,
-        seed: u64,
-    ) -> Option<OpenRelay> {
-        let treatment =
-            if self.plan.route.passthrough { Treatment::Passthrough } else { Treatment::Terminated };
-        Some(OpenRelay {
-            relay,
-            inbound: LegPlan { address: self.inbound.line.media_local, ports: inbound },
-            outbound: LegPlan { address: self.media_line()?.media_local, ports: outbound },
-            treatment,
-            seed,
+impl Session {
+    /// Where the relay of a new call is bound.
+    fn media_ends(&self) -> Option<Ends> {
+        let search = self.search.as_ref()?;
+        let line_in = self.configuration.bound(self.leg(Side::Inbound)?.flow.line)?;
+        let line_out = search.media_line(&self.configuration)?;
+        let passthrough = search.plan.route.passthrough;
+        Some(Ends {
+            inbound: (line_in.media_local, line_in.media_advertised),
+            outbound: (line_out.media_local, line_out.media_advertised),
+            treatment: if passthrough { Treatment::Passthrough } else { Treatment::Terminated },
         })
     }
 
     /// Begins the caller's negotiation on the reserved ports; false if the offer is none after all.
-    fn take_offer(&mut self, session_id: u64, ports: PortPair) -> bool {
-        let local = LocalMedia::new(self.inbound.line.media_advertised, ports);
-        let mut negotiation = Negotiation::new(session_id, local);
-        let usable = negotiation.handle_offer(&self.inbound.offer).is_ok();
-        self.inbound.negotiation = Some(negotiation);
+    fn take_offer(&mut self, session_id: u64) -> bool {
+        let (Some(held), Some(setup)) = (self.media, &self.setup) else { return false };
+        let mut negotiation = Negotiation::new(session_id, held.local(Side::Inbound));
+        let usable = negotiation.handle_offer(&setup.offer).is_ok();
+        if let Some(leg) = self.leg_mut(Side::Inbound) {
+            leg.negotiation = Some(negotiation);
+        }
         usable
     }
+}
 
-    fn remote(&self, leg: Leg) -> Option<um_media::Remote> {
-        let (negotiation, signalling, line) = match leg {
-            Leg::Inbound => {
-                let inbound = &self.inbound;
-                (inbound.negotiation.as_ref()?, inbound.flow.remote.ip(), &inbound.line.id)
-            }
-            Leg::Outbound => {
-                let outbound = self.outbound.as_ref()?;
-                let line = &self.plan.route.line_out;
-                (outbound.negotiation.as_ref()?, outbound.flow?.remote.ip(), line)
-            }
-        };
-        let line = self.configuration.topology.line(line);
+impl Leg {
+    /// Where its far end wants its media.
+    fn remote(&self, configuration: &Configuration) -> Option<um_media::Remote> {
+        let line = configuration.topology.line(&self.line);
         let allow: Vec<IpNet> =
             line.map_or(Vec::new(), |line| line.access.allow.iter().map(|net| net.net()).collect());
-        negotiation.remote(signalling, Arc::from(allow))
+        self.negotiation.as_ref()?.remote(self.flow.remote.ip(), Arc::from(allow))
     }
 }
 

@@ -2,8 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use um_media::Leg;
 use um_routing::retryable::{Effect, effect};
 use um_sip::HeaderName;
 use um_sip::endpoint::Reply;
@@ -11,7 +9,7 @@ use um_sip::endpoint::Reply;
 use super::Engine;
 use super::errands::Task;
 use super::way::{User, Way};
-use crate::call::words::{Act, AttemptId, Reason, Refusal, Rejection, Sign};
+use crate::call::words::{Act, AttemptId, Reason, Refusal, Rejection, Side, Sign};
 use crate::health::Evidence;
 use crate::leg::{ALLOW, SDP, reply, reply_later};
 
@@ -24,12 +22,12 @@ impl Engine {
             Act::Reach(reach) => self.reach(now, serial, reach),
             Act::Cancel(attempt) => self.cancel_attempt(now, serial, attempt),
             Act::Abandon(attempt) => self.abandon_attempt(now, serial, attempt),
-            Act::Acknowledge(attempt) => self.run_on_leg(now, serial, attempt, Task::Acknowledge),
-            Act::HangUp(attempt) => self.run_on_leg(now, serial, attempt, Task::HangUp),
+            Act::Acknowledge(attempt) => self.run_on_attempt(now, serial, attempt, Task::Acknowledge),
+            Act::Dismiss(attempt) => self.run_on_attempt(now, serial, attempt, Task::HangUp),
+            Act::HangUp(side) => self.hang_up(now, serial, side),
             Act::Ring(attempt, status) => self.ring(now, serial, attempt, status),
             Act::Answer(attempt) => self.answer(now, serial, attempt),
             Act::Reject(rejection) => self.reject(now, serial, rejection),
-            Act::HangUpCaller => self.hang_up_caller(now, serial),
             Act::Mark(target, sign) => self.mark(now, serial, target, sign),
             Act::Finished(attempt, finish) => self.finish_attempt(now, serial, attempt, finish),
             Act::Over(ending) => self.end_call(now, serial, ending),
@@ -46,40 +44,34 @@ impl Engine {
 
     /// From here on the endpoint alone deals with what comes late; a 2xx comes back as an errand.
     fn abandon_attempt(&mut self, now: Instant, serial: u64, attempt: AttemptId) {
-        let Some(outbound) = self.sessions.get(serial).and_then(|session| session.attempt(attempt)) else {
+        let Some(present) = self.sessions.get(serial).and_then(|session| session.attempt(attempt)) else {
             return;
         };
-        let way = std::mem::replace(&mut outbound.way, Way::Idle);
-        let (transaction, dialog, flow) =
-            (outbound.transaction.take(), outbound.dialog.take(), outbound.flow);
+        let way = std::mem::replace(&mut present.way, Way::Idle);
+        let (transaction, leg) = (present.transaction.take(), present.leg.take());
         self.leave(now, User::Attempt(serial, attempt), &way);
         if let Some(transaction) = transaction {
             self.senders.remove(&transaction);
             self.endpoint.abandon(now, transaction);
         }
         // Its 2xx came in the same breath: nobody will take it.
-        if let Some(flow) = flow {
-            self.dismiss(now, dialog, flow);
+        if let Some(leg) = leg {
+            self.dismiss(now, leg.dialog, leg.flow);
         }
     }
 
     /// ACK or BYE towards the server, over the way that its Contact and the route set ask for.
-    fn run_on_leg(&mut self, now: Instant, serial: u64, attempt: AttemptId, task: Task) {
-        let leg = self.sessions.get(serial).and_then(|session| {
-            let outbound = session.attempt(attempt)?;
-            Some((outbound.dialog?, outbound.flow?))
-        });
-        if let Some((dialog, flow)) = leg {
+    fn run_on_attempt(&mut self, now: Instant, serial: u64, attempt: AttemptId, task: Task) {
+        let session = self.sessions.get(serial);
+        let leg = session.and_then(|session| session.attempt(attempt)?.leg.as_ref());
+        if let Some((Some(dialog), flow)) = leg.map(|leg| (leg.dialog, leg.flow)) {
             self.run_errand(now, dialog, flow, task);
         }
     }
 
-    fn hang_up_caller(&mut self, now: Instant, serial: u64) {
-        let leg = self
-            .sessions
-            .get(serial)
-            .and_then(|session| Some((session.inbound.dialog?, session.inbound.flow)));
-        if let Some((dialog, flow)) = leg {
+    fn hang_up(&mut self, now: Instant, serial: u64, side: Side) {
+        let leg = self.sessions.get(serial).and_then(|session| session.leg(side));
+        if let Some((Some(dialog), flow)) = leg.map(|leg| (leg.dialog, leg.flow)) {
             self.run_errand(now, dialog, flow, Task::HangUp);
         }
     }
@@ -91,18 +83,17 @@ impl Engine {
             Some(body) => reply(status).body(SDP, body),
             None => reply(status),
         };
-        self.respond_on_leg(now, serial, reply);
+        self.respond_to_caller(now, serial, reply);
     }
 
     fn answer(&mut self, now: Instant, serial: u64, attempt: AttemptId) {
         let Some(body) = self.answer_caller(serial, attempt) else { return };
         let reply = reply(200).header(HeaderName::Allow, ALLOW).body(SDP, body);
-        self.respond_on_leg(now, serial, reply);
+        self.respond_to_caller(now, serial, reply);
+        self.sessions.end_setup(serial);
+        self.bridge_attempt(now, serial, attempt);
         if let Some(session) = self.sessions.get(serial) {
             session.story.answered = Some(now);
-            // What was needed for the set-up only would hold the caller's INVITE for as long as he talks.
-            session.inbound.offer = Bytes::new();
-            session.inbound.answer = None;
         }
         self.observe_answer(now, serial);
     }
@@ -113,27 +104,28 @@ impl Engine {
         if reason == Reason::NoPorts {
             reply = reply.reason("No Media Ports");
         }
-        let transaction = self.sessions.get(serial).map(|session| session.inbound.transaction);
-        if let Some(transaction) = transaction {
+        let setup = self.sessions.get(serial).and_then(|session| session.setup.as_ref());
+        if let Some(transaction) = setup.map(|setup| setup.transaction) {
             self.respond(now, transaction, &reply);
         }
     }
 
     /// A response that belongs to the caller's dialog.
-    fn respond_on_leg(&mut self, now: Instant, serial: u64, mut reply: Reply) {
-        let Some(session) = self.sessions.get(serial) else { return };
-        reply.contact_user.clone_from(&session.inbound.contact_user);
-        let transaction = session.inbound.transaction;
-        let Ok(Some(dialog)) = self.endpoint.respond(now, transaction, &reply) else { return };
-        if let Some(session) = self.sessions.get(serial) {
-            session.inbound.dialog = Some(dialog);
+    fn respond_to_caller(&mut self, now: Instant, serial: u64, mut reply: Reply) {
+        let setup = self.sessions.get(serial).and_then(|session| session.setup.as_ref());
+        let Some(setup) = setup else { return };
+        reply.contact_user.clone_from(&setup.contact_user);
+        let Ok(Some(dialog)) = self.endpoint.respond(now, setup.transaction, &reply) else { return };
+        if let Some(leg) = self.sessions.get(serial).and_then(|session| session.leg_mut(Side::Inbound)) {
+            leg.dialog = Some(dialog);
         }
-        self.sessions.name_dialog(dialog, serial, Leg::Inbound);
+        self.sessions.name_dialog(dialog, serial, Side::Inbound);
     }
 
     fn mark(&mut self, now: Instant, serial: u64, target: usize, sign: Sign) {
         let Some(session) = self.sessions.get(serial) else { return };
-        let Some(id) = session.plan.route.targets.get(target).map(|target| target.id.clone()) else { return };
+        let Some(search) = &session.search else { return };
+        let Some(id) = search.plan.route.targets.get(target).map(|target| target.id.clone()) else { return };
         let evidence = match sign {
             Sign::Life => Evidence::Life,
             Sign::Failed => Evidence::Failed,

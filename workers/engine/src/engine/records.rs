@@ -3,12 +3,14 @@
 use std::time::Instant;
 
 use um_routing::TargetId;
-use um_topology::Transport;
+use um_topology::{Id, Transport};
 
 use super::Engine;
+use super::session::{Leg, Search};
 use super::view::same_line;
 use super::way::User;
-use crate::call::words::{AttemptId, Ending, Finish, Reach, Reason};
+use crate::call::words::{AttemptId, Ending, Finish, Reach, Reason, Side};
+use crate::configuration::Configuration;
 use crate::observation::{CallRecord, Observation, Outcome};
 
 impl Engine {
@@ -16,19 +18,17 @@ impl Engine {
     pub(super) fn observe_attempt(&mut self, now: Instant, serial: u64, reach: &Reach, transport: Transport) {
         let call = self.call_key(serial);
         let Some(session) = self.sessions.get(serial) else { return };
-        let Some(target) = session.plan.route.targets.get(reach.target).map(|target| target.id.clone())
-        else {
-            return;
-        };
+        let Some(search) = &mut session.search else { return };
+        let targets = &search.plan.route.targets;
+        let Some(target) = targets.get(reach.target).map(|target| target.id.clone()) else { return };
         session.story.attempts = session.story.attempts.saturating_add(1);
-        let before = session.story.last_target.replace(reach.target).filter(|before| *before != reach.target);
-        let moved =
-            before.and_then(|before| session.plan.route.targets.get(before)).map(|before| before.id.clone());
-        let first = session.story.attempts == 1;
+        let before = search.counted_target().cloned();
+        search.counted = Some(reach.target);
+        let moved = before.clone().filter(|before| *before != target);
         if let Some(before) = &moved {
             self.admission.end_target(now, before);
         }
-        if first || moved.is_some() {
+        if before.is_none() || moved.is_some() {
             self.admission.begin_target(now, &target);
         }
         if let Some(from) = moved {
@@ -46,15 +46,16 @@ impl Engine {
     pub(super) fn finish_attempt(&mut self, now: Instant, serial: u64, attempt: AttemptId, finish: Finish) {
         let call = self.call_key(serial);
         let Some(session) = self.sessions.get(serial) else { return };
-        let Some(outbound) = session.attempt(attempt) else { return };
-        let (started, target, way) = (outbound.started, outbound.target, outbound.way.clone());
-        let route = &session.plan.route;
-        let Some(target) = route.targets.get(target).map(|target| target.id.clone()) else { return };
+        let Some(search) = &mut session.search else { return };
+        let Some(ended) = search.attempt.as_ref().filter(|present| present.id == attempt) else { return };
+        let (started, way) = (ended.started, ended.way.clone());
+        let route = &search.plan.route;
+        let Some(target) = route.targets.get(ended.target).map(|target| target.id.clone()) else { return };
         let line = route.line_out.clone();
         if finish.reason == Reason::Answered {
             session.story.answered_by = Some(target.clone());
         } else {
-            session.outbound = None;
+            search.attempt = None;
             self.leave(now, User::Attempt(serial, attempt), &way);
         }
         self.observe(Observation::AttemptEnded {
@@ -77,36 +78,31 @@ impl Engine {
         if setup < slow {
             session.story.explanation = None;
         }
-        let line = session.inbound.line.id.clone();
+        let line = session.story.line_in.clone();
         self.observe(Observation::CallAnswered { call, line, setup });
     }
 
     /// Takes a call out, gives back all that it counts against, and tells its story.
     pub(super) fn end_call(&mut self, now: Instant, serial: u64, ending: Ending) {
         let call = self.call_key(serial);
-        let Some(session) = self.sessions.remove(serial) else { return };
-        if let Some(outbound) = &session.outbound {
-            self.leave(now, User::Attempt(serial, outbound.attempt), &outbound.way);
-            if let Some(transaction) = outbound.transaction {
-                self.senders.remove(&transaction);
-            }
+        let Some(mut session) = self.sessions.remove(serial) else { return };
+        let line_in = session.story.line_in.clone();
+        if let Some(search) = session.search.take() {
+            self.end_search(now, serial, &line_in, *search, &session.configuration);
         }
-        let route = &session.plan.route;
-        self.lines.end(now, &session.lines());
-        self.admission.leave(now, &route.line_in);
-        self.admission.end_outbound(now, &route.line_out, same_line(&route.line_in, &route.line_out));
-        if let Some(target) = session.story.last_target.and_then(|index| route.targets.get(index)) {
-            self.admission.end_target(now, &target.id);
+        for leg in Side::ALL.into_iter().filter_map(|side| session.bridge(side, None)) {
+            self.end_leg(now, &line_in, &leg);
         }
+        self.admission.leave(now, &line_in);
         let story = &session.story;
         let decided = story.answered.unwrap_or(now);
         self.observe(Observation::CallEnded(Box::new(CallRecord {
             call,
             call_id: story.call_id.clone(),
-            line_in: route.line_in.clone(),
-            line_out: route.line_out.clone(),
-            station: route.station.id.clone(),
-            user: route.user.as_ref().map(|user| user.id.clone()),
+            line_in,
+            line_out: story.line_out.clone(),
+            station: story.station.clone(),
+            user: story.user.clone(),
             answered_by: story.answered_by.clone(),
             attempts: story.attempts,
             outcome: Outcome::of(ending.reason, ending.status),
@@ -117,6 +113,47 @@ impl Engine {
             talk: story.answered.map(|answered| now.saturating_duration_since(answered)),
             explanation: story.explanation.clone(),
         })));
+    }
+
+    /// Counts what a search for a call of this line may use.
+    pub(super) fn begin_search(&mut self, now: Instant, line_in: &Id, search: &Search) {
+        let line_out = &search.plan.route.line_out;
+        self.lines.begin(&search.lines(&self.configuration));
+        self.admission.begin_outbound(now, line_out, same_line(line_in, line_out));
+    }
+
+    /// Gives back what a search without a result counted against.
+    pub(super) fn end_search(
+        &mut self,
+        now: Instant,
+        serial: u64,
+        line_in: &Id,
+        search: Search,
+        configuration: &Configuration,
+    ) {
+        if let Some(target) = search.counted_target() {
+            self.admission.end_target(now, target);
+        }
+        self.lines.end(now, &search.lines(configuration));
+        let line_out = &search.plan.route.line_out;
+        self.admission.end_outbound(now, line_out, same_line(line_in, line_out));
+        if let Some(attempt) = search.attempt {
+            self.leave(now, User::Attempt(serial, attempt.id), &attempt.way);
+            if let Some(transaction) = attempt.transaction {
+                self.senders.remove(&transaction);
+            }
+        }
+    }
+
+    /// Gives back what a leg of a call of this line counted against.
+    pub(super) fn end_leg(&mut self, now: Instant, line_in: &Id, leg: &Leg) {
+        self.lines.end(now, &[leg.flow.line]);
+        if let Some(placed) = &leg.placed {
+            self.admission.end_target(now, &placed.target);
+            self.admission.end_outbound(now, &leg.line, same_line(line_in, &leg.line));
+            let (user, way) = &placed.holds;
+            self.leave(now, *user, way);
+        }
     }
 
     pub(super) fn observe_target(&mut self, now: Instant, target: TargetId) {

@@ -3,14 +3,13 @@
 
 use std::time::Instant;
 
-use um_media::Leg;
 use um_sip::endpoint::{DialogId, Reply, ServerTransaction};
 use um_sip::{Flow, HeaderName, Message, Method};
 use um_topology::Usage;
 
 use super::Engine;
 use super::probes::probed_targets;
-use crate::call::words::Event;
+use crate::call::words::{Event, Side};
 use crate::leg::{ALLOW, Body, SDP, description, reply, reply_later};
 use crate::observation::Observation;
 
@@ -77,8 +76,8 @@ impl Engine {
     /// Both sides may hang up at any moment; the answer never waits for the other leg.
     fn on_bye(&mut self, now: Instant, transaction: ServerTransaction, dialog: DialogId) {
         self.respond(now, transaction, &reply(200));
-        if let Some((serial, leg)) = self.sessions.by_dialog(dialog) {
-            self.tell(serial, Event::HungUp(leg));
+        if let Some((serial, side)) = self.sessions.by_dialog(dialog) {
+            self.tell(serial, Event::HungUp(side));
         }
     }
 
@@ -102,12 +101,12 @@ impl Engine {
         dialog: DialogId,
         request: &Message,
     ) {
-        let Some((serial, leg)) = self.sessions.by_dialog(dialog) else {
+        let Some((serial, side)) = self.sessions.by_dialog(dialog) else {
             return self.respond(now, transaction, &reply(481));
         };
-        let reply = match self.answer_offer(serial, leg, request) {
+        let reply = match self.answer_offer(serial, side, request) {
             Some(reply) => {
-                self.set_remote(serial, leg);
+                self.set_remote(serial, side);
                 reply
             }
             None => reply(488),
@@ -115,29 +114,15 @@ impl Engine {
         self.respond(now, transaction, &reply);
     }
 
-    fn answer_offer(&mut self, serial: u64, leg: Leg, request: &Message) -> Option<Reply> {
+    fn answer_offer(&mut self, serial: u64, side: Side, request: &Message) -> Option<Reply> {
         let Body::Sdp(offer) = description(request) else { return None };
-        let session = self.sessions.get(serial)?;
-        let contact_user = match leg {
-            Leg::Inbound => session.inbound.contact_user.clone(),
-            Leg::Outbound => {
-                session.outbound.as_ref().and_then(|outbound| outbound.uri.user.as_deref().map(str::to_owned))
-            }
-        };
-        let negotiation = match leg {
-            Leg::Inbound => session.inbound.negotiation.as_mut()?,
-            Leg::Outbound => session.outbound.as_mut()?.negotiation.as_mut()?,
-        };
+        let negotiation = self.sessions.get(serial)?.leg_mut(side)?.negotiation.as_mut()?;
         negotiation.handle_offer(offer).ok()?;
         let Ok(answer) = negotiation.answer_locally() else {
             negotiation.reject_offer();
             return None;
         };
-        let reply = reply(200).header(HeaderName::Allow, ALLOW).body(SDP, answer.body);
-        Some(match contact_user {
-            Some(user) => reply.contact_user(user),
-            None => reply,
-        })
+        Some(reply(200).header(HeaderName::Allow, ALLOW).body(SDP, answer.body))
     }
 }
 

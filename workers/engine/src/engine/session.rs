@@ -1,20 +1,24 @@
-//! A call with everything around its machine: legs, media, its place in the topology of its birth, its
-//! story for the record. And all of them, found by number, transaction, dialog, relay and deadline.
+//! A call with everything around its machine: a leg on each side, the search for another one, media, and
+//! its story for the record. And all of them, found by number, transaction, dialog, relay and deadline.
+//!
+//! A leg is the same thing on either side, whether it is the UAS or the UAC of its dialog. What only the set-up
+//! or a search needs stands apart and goes when that is over: an established call is held for a long time.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
 use um_media::sdp::Agreement;
-use um_media::{Leg, Negotiation, PortPair};
+use um_media::{LocalMedia, Negotiation, PortPair};
 use um_routing::{Explanation, TargetId};
 use um_sip::endpoint::{ClientTransaction, DialogId, Identity, ServerTransaction};
 use um_sip::{Flow, LineIndex};
+use um_topology::Id;
 
-use super::way::Way;
-use crate::call::words::{AttemptId, Carrier};
+use super::way::{User, Way};
+use crate::call::words::{AttemptId, Carrier, Side};
 use crate::call::{Call, Plan};
 use crate::configuration::{BoundLine, Configuration};
 
@@ -24,76 +28,117 @@ pub(super) struct Session {
     pub(super) call: Call,
     /// The topology and lines of its birth.
     pub(super) configuration: Arc<Configuration>,
-    pub(super) plan: Arc<Plan>,
-    pub(super) inbound: Inbound,
-    /// The attempt under way, or the one that was answered.
-    pub(super) outbound: Option<Outbound>,
-    /// What the last INVITE was sent with; a redirection counts on from it.
-    pub(super) identity: Option<Identity>,
-    /// The id of the session in our offer to the server; a redirection repeats it.
-    pub(super) description: u64,
-    pub(super) media: Media,
+    /// The caller's INVITE, until it is answered.
+    pub(super) setup: Option<Box<Setup>>,
+    /// The attempts to find a party for one side, while there are any.
+    pub(super) search: Option<Box<Search>>,
+    /// The party that is bridged on each side; the caller's from the beginning.
+    inbound: Option<Leg>,
+    outbound: Option<Leg>,
+    /// `None` before ports are reserved and after they are given back.
+    pub(super) media: Option<Held>,
     pub(super) story: Story,
     /// The deadline under which it is filed.
     due: Option<Instant>,
 }
 
-/// The caller's leg.
+/// One dialog of a call, and what it holds.
 #[derive(Debug)]
-pub(super) struct Inbound {
-    pub(super) line: BoundLine,
-    pub(super) flow: Flow,
-    pub(super) transaction: ServerTransaction,
+pub(super) struct Leg {
+    /// `None` before the first response that makes it.
     pub(super) dialog: Option<DialogId>,
+    /// The flow that served last.
+    pub(super) flow: Flow,
+    /// The line it is on.
+    pub(super) line: Id,
+    /// `None` before there are media ports.
     pub(super) negotiation: Option<Negotiation>,
+    /// What it counts against, if we placed it.
+    pub(super) placed: Option<Placed>,
+}
+
+/// What a leg that we placed counts against until it ends.
+#[derive(Debug)]
+pub(super) struct Placed {
+    pub(super) target: TargetId,
+    /// The connection that it keeps open, and as whom.
+    pub(super) holds: (User, Way),
+}
+
+/// What answering the caller's INVITE needs.
+#[derive(Debug)]
+pub(super) struct Setup {
+    pub(super) transaction: ServerTransaction,
     /// The caller's offer, until the ports for its answer are reserved.
     pub(super) offer: Bytes,
     /// User part of our Contact: what the caller dialled.
     pub(super) contact_user: Option<String>,
-    /// Max-Forwards of what we send on.
-    pub(super) max_forwards: u8,
     /// The answer to the offer, once an attempt has given one.
     pub(super) answer: Option<Bytes>,
 }
 
-/// One attempt, and if it is answered the leg towards the UM server.
+/// What finding a party for a side needs.
 #[derive(Debug)]
-pub(super) struct Outbound {
-    pub(super) attempt: AttemptId,
+pub(super) struct Search {
+    pub(super) side: Side,
+    pub(super) plan: Arc<Plan>,
+    /// The attempt under way.
+    pub(super) attempt: Option<Attempt>,
+    /// What the last INVITE was sent with; a redirection counts on from it.
+    pub(super) identity: Option<Identity>,
+    /// The id of the session in our offer; a redirection repeats it.
+    pub(super) description: u64,
+    /// Max-Forwards of what we send.
+    pub(super) max_forwards: u8,
+    /// The target that the call counts against now.
+    pub(super) counted: Option<usize>,
+}
+
+/// One attempt; the leg that it becomes if it is answered.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    pub(super) id: AttemptId,
     pub(super) target: usize,
     pub(super) started: Instant,
     pub(super) way: Way,
     pub(super) carrier: Carrier,
     pub(super) uri: um_topology::Uri,
-    pub(super) remote: Option<SocketAddr>,
-    pub(super) flow: Option<Flow>,
     pub(super) transaction: Option<ClientTransaction>,
-    pub(super) dialog: Option<DialogId>,
-    pub(super) negotiation: Option<Negotiation>,
+    /// `None` before the INVITE is sent.
+    pub(super) leg: Option<Leg>,
     pub(super) agreement: Option<Agreement>,
     /// What the relay was told of it.
     pub(super) told: Option<Agreement>,
 }
 
-/// The relay of a call.
+/// The relay of a call: it opens or is open, and its ports are held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Media {
-    /// No ports are held.
-    None,
-    /// Ports are held; the relay opens or is open.
-    Held { relay: u64, inbound: PortPair, outbound: PortPair },
+pub(super) struct Held {
+    pub(super) relay: u64,
+    pub(super) inbound: Place,
+    pub(super) outbound: Place,
+}
+
+/// Where one side of a relay receives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) ports: PortPair,
+    /// What descriptions show.
+    pub(super) advertised: IpAddr,
 }
 
 /// What the record of the call will say.
 #[derive(Clone, Debug)]
 pub(super) struct Story {
     pub(super) call_id: Arc<str>,
+    pub(super) line_in: Id,
+    pub(super) line_out: Id,
+    pub(super) station: Id,
+    pub(super) user: Option<Id>,
     pub(super) started: Instant,
     pub(super) attempts: u16,
     pub(super) answered: Option<Instant>,
     pub(super) answered_by: Option<TargetId>,
-    /// The target of the attempt before.
-    pub(super) last_target: Option<usize>,
     pub(super) explanation: Option<Arc<Explanation>>,
     pub(super) relay_retries: u8,
 }
@@ -112,54 +157,116 @@ pub(super) enum Sender {
 pub(super) struct Sessions {
     calls: BTreeMap<u64, Box<Session>>,
     servers: BTreeMap<ServerTransaction, u64>,
-    dialogs: BTreeMap<DialogId, (u64, Leg)>,
+    dialogs: BTreeMap<DialogId, (u64, Side)>,
     relays: BTreeMap<u64, u64>,
     deadlines: BTreeSet<(Instant, u64)>,
     last: u64,
 }
 
 impl Session {
+    /// A call that has just come in.
     pub(super) fn new(
         now: Instant,
         configuration: Arc<Configuration>,
-        plan: Arc<Plan>,
-        inbound: Inbound,
+        caller: Leg,
+        setup: Setup,
+        search: Search,
         story: Story,
     ) -> Box<Self> {
         Box::new(Self {
-            call: Call::new(now, Arc::clone(&plan)),
+            call: Call::new(now, Arc::clone(&search.plan)),
             configuration,
-            plan,
-            inbound,
+            setup: Some(Box::new(setup)),
+            search: Some(Box::new(search)),
+            inbound: Some(caller),
             outbound: None,
-            identity: None,
-            description: 0,
-            media: Media::None,
+            media: None,
             story,
             due: None,
         })
     }
 
-    /// The attempt, if it is the present one.
-    pub(super) fn attempt(&mut self, attempt: AttemptId) -> Option<&mut Outbound> {
-        self.outbound.as_mut().filter(|outbound| outbound.attempt == attempt)
+    /// The leg that is bridged on a side.
+    pub(super) fn leg(&self, side: Side) -> Option<&Leg> {
+        match side {
+            Side::Inbound => self.inbound.as_ref(),
+            Side::Outbound => self.outbound.as_ref(),
+        }
     }
 
-    /// The lines whose sockets it may still need.
-    pub(super) fn lines(&self) -> Vec<LineIndex> {
+    pub(super) fn leg_mut(&mut self, side: Side) -> Option<&mut Leg> {
+        self.place(side).as_mut()
+    }
+
+    /// Puts a leg on a side, or none; returns the one before.
+    pub(super) fn bridge(&mut self, side: Side, leg: Option<Leg>) -> Option<Leg> {
+        std::mem::replace(self.place(side), leg)
+    }
+
+    /// The leg whose media are meant on a side: the bridged one, else that of the attempt to have one there.
+    pub(super) fn talking(&self, side: Side) -> Option<&Leg> {
+        let sought = self.search.as_ref().filter(|search| search.side == side);
+        self.leg(side).or_else(|| sought?.attempt.as_ref()?.leg.as_ref())
+    }
+
+    /// The attempt, if it is the present one.
+    pub(super) fn attempt(&mut self, attempt: AttemptId) -> Option<&mut Attempt> {
+        self.search.as_mut()?.attempt.as_mut().filter(|present| present.id == attempt)
+    }
+
+    const fn place(&mut self, side: Side) -> &mut Option<Leg> {
+        match side {
+            Side::Inbound => &mut self.inbound,
+            Side::Outbound => &mut self.outbound,
+        }
+    }
+}
+
+impl Held {
+    /// What one side is told of where we receive.
+    pub(super) fn local(&self, side: Side) -> LocalMedia {
+        let place = match side {
+            Side::Inbound => self.inbound,
+            Side::Outbound => self.outbound,
+        };
+        LocalMedia::new(place.advertised, place.ports)
+    }
+}
+
+impl Search {
+    pub(super) const fn new(side: Side, plan: Arc<Plan>, max_forwards: u8) -> Self {
+        let (attempt, identity) = (None, None);
+        Self { side, plan, attempt, identity, description: 0, max_forwards, counted: None }
+    }
+
+    /// The lines whose sockets it may need.
+    pub(super) fn lines(&self, configuration: &Configuration) -> Vec<LineIndex> {
         let line_out = &self.plan.route.line_out;
-        let out = self.configuration.lines.iter().filter(|line| line.id == *line_out).map(|line| line.index);
-        let mut lines: Vec<LineIndex> = out.chain([self.inbound.line.index]).collect();
-        lines.sort_unstable();
-        lines.dedup();
-        lines
+        let bound = configuration.lines.iter().filter(|line| line.id == *line_out);
+        bound.map(|line| line.index).collect()
+    }
+
+    /// The line whose media address the called side is given: one of the family of the first target, if it is an address.
+    pub(super) fn media_line<'a>(&self, configuration: &'a Configuration) -> Option<&'a BoundLine> {
+        let route = &self.plan.route;
+        let family = route.targets.first().and_then(|target| target.host.ip()).map(|ip| ip.is_ipv4());
+        let mut lines = configuration.lines.iter().filter(|line| line.id == route.line_out);
+        let first = lines.clone().next();
+        lines.find(|line| family.is_none_or(|family| line.media_local.is_ipv4() == family)).or(first)
+    }
+
+    /// The target that the call counts against now.
+    pub(super) fn counted_target(&self) -> Option<&TargetId> {
+        self.plan.route.targets.get(self.counted?).map(|target| &target.id)
     }
 }
 
 impl Sessions {
     pub(super) fn insert(&mut self, session: Box<Session>) -> u64 {
         self.last += 1;
-        self.servers.insert(session.inbound.transaction, self.last);
+        if let Some(setup) = &session.setup {
+            self.servers.insert(setup.transaction, self.last);
+        }
         self.calls.insert(self.last, session);
         self.last
     }
@@ -167,9 +274,11 @@ impl Sessions {
     /// Takes a call out, and every way to find it.
     pub(super) fn remove(&mut self, serial: u64) -> Option<Box<Session>> {
         let session = self.calls.remove(&serial)?;
-        self.servers.remove(&session.inbound.transaction);
-        let legs = [session.inbound.dialog, session.outbound.as_ref().and_then(|outbound| outbound.dialog)];
-        for dialog in legs.into_iter().flatten() {
+        if let Some(setup) = &session.setup {
+            self.servers.remove(&setup.transaction);
+        }
+        for dialog in [&session.inbound, &session.outbound].into_iter().flatten().filter_map(|leg| leg.dialog)
+        {
             self.dialogs.remove(&dialog);
         }
         if let Some(due) = session.due {
@@ -186,12 +295,20 @@ impl Sessions {
         self.servers.get(&transaction).copied()
     }
 
-    pub(super) fn by_dialog(&self, dialog: DialogId) -> Option<(u64, Leg)> {
+    pub(super) fn by_dialog(&self, dialog: DialogId) -> Option<(u64, Side)> {
         self.dialogs.get(&dialog).copied()
     }
 
-    pub(super) fn name_dialog(&mut self, dialog: DialogId, serial: u64, leg: Leg) {
-        self.dialogs.insert(dialog, (serial, leg));
+    /// Says where a dialog is bridged, from now on.
+    pub(super) fn name_dialog(&mut self, dialog: DialogId, serial: u64, side: Side) {
+        self.dialogs.insert(dialog, (serial, side));
+    }
+
+    /// The caller's INVITE is answered: what it needed goes.
+    pub(super) fn end_setup(&mut self, serial: u64) {
+        if let Some(setup) = self.calls.get_mut(&serial).and_then(|session| session.setup.take()) {
+            self.servers.remove(&setup.transaction);
+        }
     }
 
     pub(super) fn name_relay(&mut self, relay: u64, serial: u64) {

@@ -12,7 +12,7 @@ fn answered() -> Bench {
 
 fn established() -> Bench {
     let mut bench = answered();
-    bench.tell(Event::Acknowledged);
+    bench.tell(Event::Acknowledged(Side::Inbound));
     bench
 }
 
@@ -33,7 +33,7 @@ fn a_cancel_before_the_relay_is_open_sends_nothing() {
 fn a_cancel_gives_up_the_attempt_whatever_it_does_and_starts_no_other() {
     let news: [&[Heard]; 3] = [&[], &[Heard::Trying], &[Heard::Progress(180)]];
     for heard in news {
-        for event in [Event::Cancelled, Event::HungUp(Leg::Inbound)] {
+        for event in [Event::Cancelled, Event::HungUp(Side::Inbound)] {
             let mut bench = Bench::new(2);
             bench.send(0);
             for heard in heard {
@@ -69,16 +69,16 @@ fn a_cancel_while_an_attempt_is_withdrawn_ends_the_call() {
 fn a_cancel_after_the_answer_has_no_effect_on_the_attempt_but_ends_like_a_bye() {
     let mut bench = answered();
     bench.tell(Event::Cancelled);
-    assert!(bench.acts().contains(&Act::HangUp(FIRST)));
+    assert!(bench.acts().contains(&Act::HangUp(Side::Outbound)));
 }
 
 #[test]
 fn a_bye_of_the_caller_hangs_up_the_server() {
     for mut bench in [answered(), established()] {
-        bench.tell(Event::HungUp(Leg::Inbound));
+        bench.tell(Event::HungUp(Side::Inbound));
         let acts = bench.acts();
-        assert_eq!(acts[0], Act::HangUp(FIRST));
-        assert!(!acts.contains(&Act::HangUpCaller));
+        assert_eq!(acts[0], Act::HangUp(Side::Outbound));
+        assert!(!acts.contains(&Act::HangUp(Side::Inbound)));
         assert_eq!(over(&acts), Some(Reason::CallerHungUp));
     }
 }
@@ -86,58 +86,58 @@ fn a_bye_of_the_caller_hangs_up_the_server() {
 #[test]
 fn a_bye_of_the_server_hangs_up_the_caller() {
     let mut bench = established();
-    bench.tell(Event::HungUp(Leg::Outbound));
+    bench.tell(Event::HungUp(Side::Outbound));
     let acts = bench.acts();
-    assert_eq!(acts[0], Act::HangUpCaller);
-    assert!(!acts.contains(&Act::HangUp(FIRST)));
+    assert_eq!(acts[0], Act::HangUp(Side::Inbound));
+    assert!(!acts.contains(&Act::HangUp(Side::Outbound)));
     assert_eq!(over(&acts), Some(Reason::CalleeHungUp));
 }
 
 #[test]
 fn crossing_byes_send_nothing_more() {
     let mut bench = established();
-    bench.tell(Event::HungUp(Leg::Inbound));
+    bench.tell(Event::HungUp(Side::Inbound));
     bench.acts();
-    bench.tell(Event::HungUp(Leg::Outbound));
+    bench.tell(Event::HungUp(Side::Outbound));
     assert_eq!(bench.acts(), []);
 }
 
 #[test]
 fn a_bye_of_the_server_before_the_callers_ack_waits_for_it() {
     let mut bench = answered();
-    bench.tell(Event::HungUp(Leg::Outbound));
+    bench.tell(Event::HungUp(Side::Outbound));
     assert_eq!(bench.acts(), []);
-    bench.tell(Event::Acknowledged);
+    bench.tell(Event::Acknowledged(Side::Inbound));
     let acts = bench.acts();
-    assert_eq!((acts.first(), over(&acts)), (Some(&Act::HangUpCaller), Some(Reason::CalleeHungUp)));
+    assert_eq!((acts.first(), over(&acts)), (Some(&Act::HangUp(Side::Inbound)), Some(Reason::CalleeHungUp)));
 }
 
 #[test]
 fn byes_of_both_before_the_ack_end_the_call() {
     let mut bench = answered();
-    bench.tell(Event::HungUp(Leg::Outbound));
-    bench.tell(Event::HungUp(Leg::Inbound));
+    bench.tell(Event::HungUp(Side::Outbound));
+    bench.tell(Event::HungUp(Side::Inbound));
     let acts = bench.acts();
-    assert!(!acts.contains(&Act::HangUpCaller));
+    assert!(!acts.contains(&Act::HangUp(Side::Inbound)));
     assert_eq!(over(&acts), Some(Reason::CalleeHungUp));
 }
 
 #[test]
 fn a_missing_ack_hangs_up_both() {
     let mut bench = answered();
-    bench.tell(Event::Unacknowledged);
+    bench.tell(Event::Unacknowledged(Side::Inbound));
     let acts = bench.acts();
-    assert_eq!(acts[..2], [Act::HangUpCaller, Act::HangUp(FIRST)]);
+    assert_eq!(acts[..2], [Act::HangUp(Side::Inbound), Act::HangUp(Side::Outbound)]);
     assert_eq!(over(&acts), Some(Reason::AckMissing));
 }
 
 #[test]
 fn a_missing_ack_after_the_server_hung_up_hangs_up_the_caller_only() {
     let mut bench = answered();
-    bench.tell(Event::HungUp(Leg::Outbound));
-    bench.tell(Event::Unacknowledged);
+    bench.tell(Event::HungUp(Side::Outbound));
+    bench.tell(Event::Unacknowledged(Side::Inbound));
     let acts = bench.acts();
-    assert!(acts.contains(&Act::HangUpCaller) && !acts.contains(&Act::HangUp(FIRST)));
+    assert!(acts.contains(&Act::HangUp(Side::Inbound)) && !acts.contains(&Act::HangUp(Side::Outbound)));
 }
 
 #[test]
@@ -152,16 +152,20 @@ fn the_operator_ends_a_call_in_every_state() {
     let mut bench = established();
     bench.tell(Event::Forced);
     let acts = bench.acts();
-    assert_eq!(acts[..2], [Act::HangUpCaller, Act::HangUp(FIRST)]);
+    assert_eq!(acts[..2], [Act::HangUp(Side::Inbound), Act::HangUp(Side::Outbound)]);
     assert_eq!(over(&acts), Some(Reason::Forced));
 }
 
 #[test]
 fn a_call_that_is_ended_before_the_callers_ack_keeps_its_ports_until_then() {
-    for event in [Event::Acknowledged, Event::Unacknowledged, Event::HungUp(Leg::Inbound)] {
+    for event in [
+        Event::Acknowledged(Side::Inbound),
+        Event::Unacknowledged(Side::Inbound),
+        Event::HungUp(Side::Inbound),
+    ] {
         let mut bench = answered();
         bench.tell(Event::Forced);
-        assert_eq!(bench.acts(), [Act::HangUp(FIRST)]);
+        assert_eq!(bench.acts(), [Act::HangUp(Side::Outbound)]);
         bench.tell(event);
         assert!(bench.acts().contains(&Act::CloseRelay));
     }
@@ -173,9 +177,12 @@ fn every_ended_call_closes_its_relay_once_and_holds_no_timer() {
     for event in endings {
         let mut bench = Bench::preparing(1);
         bench.tell(event);
-        for late in
-            [Event::Cancelled, Event::HungUp(Leg::Outbound), Event::Acknowledged, Event::Unacknowledged]
-        {
+        for late in [
+            Event::Cancelled,
+            Event::HungUp(Side::Outbound),
+            Event::Acknowledged(Side::Inbound),
+            Event::Unacknowledged(Side::Inbound),
+        ] {
             bench.tell(late);
         }
         let acts = bench.acts();
