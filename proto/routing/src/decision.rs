@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use um_topology::session::effective_warm_down;
 use um_topology::{Line, Topology};
 
 use crate::explanation::{Explanation, Rejection, Stage};
@@ -16,6 +17,7 @@ use crate::redirect::RedirectPolicy;
 use crate::reject::{Reject, RejectReason};
 use crate::rotation::Rotation;
 use crate::route::{Route, Service};
+use crate::session_plan::SessionPlan;
 use crate::source::{self, Origin};
 use crate::target::{self, TargetQuery};
 use crate::view::View;
@@ -88,6 +90,10 @@ impl<'a> Steps<'a> {
             line_out: line_out.id.clone(),
             service: wanted.service,
             headers,
+            inbound: SessionPlan::new(line_in, None, true),
+            outbound: SessionPlan::new(line_out, Some(&wanted.station), true)
+                .towards_mailbox_of(wanted.user.as_deref()),
+            warm_down: effective_warm_down(Some(&wanted.station)),
             plan: AttemptPlan::new(line_out, list.map(|list| &**list)),
             redirect: RedirectPolicy::new(listed, hosts, line_out.effective_protocol()),
             passthrough: !wanted.station.effective_disable_media_passthrough(),

@@ -17,6 +17,7 @@ pub mod reject;
 pub mod retryable;
 pub mod rotation;
 pub mod route;
+pub mod session_plan;
 pub mod view;
 
 mod diversion;
@@ -36,4 +37,5 @@ pub use reject::{Reject, RejectReason};
 pub use retryable::{AttemptEnd, Effect, FinalResponse, LocalFailure, Verdict};
 pub use rotation::Rotation;
 pub use route::{HeaderPlan, Route, Service, Target};
+pub use session_plan::SessionPlan;
 pub use view::{TargetId, TargetState, View};

@@ -30,7 +30,7 @@ impl AttemptPlan {
             timers: line.timers(),
             attempt_timeout: list.map_or(DEFAULT_ATTEMPT_TIMEOUT, ProxyList::effective_attempt_timeout),
             timeout: list.map_or(DEFAULT_TIMEOUT, ProxyList::effective_timeout),
-            answer_timeout: ANSWER_TIMEOUT,
+            answer_timeout: line.effective_answer_timeout(),
             failover_budget: list.map_or(DEFAULT_FAILOVER_BUDGET, ProxyList::effective_failover_budget),
             retryable: line.effective_retryable_codes(),
         }
@@ -64,8 +64,6 @@ pub enum Left {
     /// This is the last.
     Nothing,
 }
-
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(180);
 
 #[cfg(test)]
 mod tests {
@@ -105,5 +103,12 @@ mod tests {
         assert_eq!(plan.silence_limit(Left::Another).as_secs(), 9);
         assert_eq!((plan.failover_budget.as_secs(), plan.timeout.as_millis()), (30, 7500));
         assert_eq!(plan.answer_timeout.as_secs(), 180);
+    }
+
+    #[test]
+    fn the_line_says_how_long_a_ringing_server_has_to_answer() {
+        let mut line = Line::new("a", "lo".parse().unwrap());
+        line.session.answer_timeout = Some(Duration::from_secs(30));
+        assert_eq!(AttemptPlan::new(&line, None).answer_timeout.as_secs(), 30);
     }
 }

@@ -1,12 +1,14 @@
 //! A decided call: from where to where, what the outbound INVITE says, how long each step may last.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use um_topology::{Host, Id, Station, Transport, Uri, User};
 
 use crate::facts::{Diversion, HistoryEntry, Party};
 use crate::plan::AttemptPlan;
 use crate::redirect::RedirectPolicy;
+use crate::session_plan::SessionPlan;
 use crate::view::TargetId;
 
 /// A call on its way to a UM server.
@@ -28,6 +30,12 @@ pub struct Route {
     pub targets: Vec<Target>,
     /// How long each step may last.
     pub plan: AttemptPlan,
+    /// What holds on the leg towards the caller.
+    pub inbound: SessionPlan,
+    /// What holds on the leg towards the UM server.
+    pub outbound: SessionPlan,
+    /// How long the call's media ports stay taken after its end.
+    pub warm_down: Duration,
     /// Where a 302 may point to.
     pub redirect: RedirectPolicy,
     /// Whether RTP may be relayed packet for packet; false: it is terminated here.

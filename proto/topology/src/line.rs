@@ -14,6 +14,7 @@ use crate::host::{Host, canonical_ip};
 use crate::id::Id;
 use crate::meta::Meta;
 use crate::network::Network;
+use crate::session::{FaxProtocol, LineSession, TransferMode};
 
 /// A SIP listener plus the rules for sending from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +38,12 @@ pub struct Line {
     pub access: Access,
     /// The UM servers behind this line.
     pub proxy_list: Option<Id>,
+    /// What holds during a call.
+    pub session: LineSession,
+    /// What becomes of a REFER from a peer of this line (RFC 3515). Unset: LOCAL.
+    pub transfer_mode: Option<TransferMode>,
+    /// What a fax re-INVITE on this line may negotiate. Unset: T38.
+    pub fax_protocol: Option<FaxProtocol>,
 }
 
 impl Line {
@@ -53,6 +60,9 @@ impl Line {
             transport: LineTransport { bind_address: Some(bind_address), ..LineTransport::default() },
             access: Access::default(),
             proxy_list: None,
+            session: LineSession::default(),
+            transfer_mode: None,
+            fax_protocol: None,
         }
     }
 
@@ -173,6 +183,9 @@ pub struct LineTransport {
     pub max_packet_retry: Option<u32>,
     /// Most INVITE retransmissions by Timer A, 0–6. Unset: by profile.
     pub max_invite_retry: Option<u32>,
+    /// Smallest gap between the ACK of an INVITE transaction and a re-INVITE of ours in the same dialog, 0–10 s, so that
+    /// no re-INVITE overtakes an ACK; the back-off after a 491 (RFC 3261 §14.1) comes on top. Unset: 750 ms.
+    pub reinvite_delay: Option<Duration>,
     /// Final responses after which the next target is tried. Unset: `480, 500-599`.
     pub retryable_codes: Option<RetryableCodes>,
     /// Source of the timers that are not set by themselves. Unset: FAST_FAILOVER with a proxy list or `usage: UM`, else

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::id::Id;
 use crate::meta::Meta;
+use crate::session::StationSession;
 use crate::sip_address::{IdentificationAddress, SipAddress};
 
 /// A UM server as it is dialled and recognised.
@@ -129,11 +130,4 @@ pub struct StationTransport {
     /// True sends to the proxy list of the contact line, false to the connection address. Unset: true if that line has
     /// a proxy list.
     pub use_proxy: Option<bool>,
-}
-
-/// Session settings of a station.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct StationSession {
-    /// True: the worker terminates RTP, so that a change of the far server is invisible. Unset: true.
-    pub disable_media_passthrough: Option<bool>,
 }

@@ -24,6 +24,8 @@ pub struct User {
     /// Further keys by which the user is called or the UM server names the mailbox, at most 8: an extension, an E.164
     /// number, a `tel:` or a `sip:` URI each. Unique across users.
     pub aliases: Box<[Arc<str>]>,
+    /// How the user's calls are treated; nothing where every setting has its default.
+    pub calls: Option<Box<UserCalls>>,
 }
 
 impl User {
@@ -31,7 +33,20 @@ impl User {
     #[must_use]
     pub fn new(id: impl Into<Id>, extension: &str) -> Self {
         let um = UserUm::default();
-        Self { id: id.into(), meta: None, extension: Arc::from(extension), um, aliases: Box::default() }
+        Self {
+            id: id.into(),
+            meta: None,
+            extension: Arc::from(extension),
+            um,
+            aliases: Box::default(),
+            calls: None,
+        }
+    }
+
+    /// Says whether a fax re-INVITE towards the user's mailbox may negotiate T.38.
+    #[must_use]
+    pub fn effective_fax_capability(&self) -> bool {
+        self.calls.as_ref().and_then(|calls| calls.fax_capability).unwrap_or(true)
     }
 
     /// Returns how the mailbox is named at a UM station: the own extension behind the station's prefix, or the
@@ -64,6 +79,21 @@ impl UserUm {
     #[must_use]
     pub fn effective_address_mode(&self) -> AddressMode {
         self.address_mode.unwrap_or(AddressMode::InternalExtension)
+    }
+}
+
+/// How a user's calls are treated.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UserCalls {
+    /// False: an offer of T.38 on the leg towards the user's mailbox is declined with 488 and audio stays. Unset: true.
+    pub fax_capability: Option<bool>,
+}
+
+impl UserCalls {
+    /// Returns the form in which users keep it: nothing at all when every setting has its default.
+    #[must_use]
+    pub fn boxed(self) -> Option<Box<Self>> {
+        (self != Self::default()).then(|| Box::new(self))
     }
 }
 
@@ -100,6 +130,6 @@ mod tests {
 
     #[test]
     fn a_user_is_small() {
-        assert!(size_of::<User>() <= 88, "{}", size_of::<User>());
+        assert!(size_of::<User>() <= 96, "{}", size_of::<User>());
     }
 }

@@ -72,6 +72,18 @@ impl Findings {
         }
     }
 
+    /// Wants a session timeout to be zero or long enough to be probed (RFC 4028).
+    fn session_timeout(&mut self, value: Option<Duration>) {
+        let range = Duration::from_secs(10)..=Duration::from_secs(86_400);
+        if let Some(value) = value.filter(|value| !value.is_zero() && !range.contains(value)) {
+            let (low, high) = (range.start(), range.end());
+            self.add(
+                "session.session_timeout",
+                format!("{value:?} is neither 0 nor between {low:?} and {high:?}"),
+            );
+        }
+    }
+
     /// Wants at most so many items.
     fn count(&mut self, field: &str, length: usize, limit: usize) {
         if length > limit {

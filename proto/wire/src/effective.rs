@@ -14,10 +14,11 @@ pub fn fill(resource: &mut v1::Resource, topology: &Topology) {
     }
 }
 
-/// Fills a line's `effective_transport`.
+/// Fills a line's `effective_transport` and `effective_session`.
 pub fn fill_line(line: &mut v1::Line, topology: &Topology) {
     let model = id_of(&line.name).and_then(|id| topology.line(&id));
     line.effective_transport = model.map(|model| crate::line::effective_transport(model));
+    line.effective_session = model.map(|model| crate::session::effective_line(model));
 }
 
 /// Fills a station's `effective`.
@@ -37,7 +38,28 @@ pub fn fill_station(station: &mut v1::Station, topology: &Topology) {
                 (list.is_some(), "line")
             }
         };
+        let session = line.and_then(|id| topology.line(id)).map(|line| (&**model, &**line));
+        let origin = |own: bool, lines: fn(&um_topology::LineSession) -> bool| {
+            let line = session.is_some_and(|(_, line)| lines(&line.session));
+            if own {
+                "station"
+            } else if line {
+                "line"
+            } else {
+                "built-in"
+            }
+            .to_owned()
+        };
+        let own = &model.session;
         station::Effective {
+            session: session.map(|(station, line)| crate::session::effective_station(station, line)),
+            session_timeout_origin: origin(own.session_timeout.is_some(), |line| {
+                line.session_timeout.is_some()
+            }),
+            media_timing_origin: origin(own.media_timing.is_some(), |line| line.media_timing.is_some()),
+            media_reinvite_timing_origin: origin(own.media_reinvite_timing.is_some(), |line| {
+                line.media_reinvite_timing.is_some()
+            }),
             contact_line: line.map(|id| Name::line(id.clone()).to_string()).unwrap_or_default(),
             contact_line_origin: line_origin.to_owned(),
             use_proxy,
@@ -58,7 +80,8 @@ mod tests {
 
     #[test]
     fn a_station_shows_which_line_it_uses_and_why() {
-        let line = Line::new("um", BindAddress::Interface("eth0".into()));
+        let mut line = Line::new("um", BindAddress::Interface("eth0".into()));
+        line.session.session_timeout = Some(std::time::Duration::from_secs(300));
         let settings = Settings {
             station_defaults: StationDefaults { contact_line: Some("um".into()) },
             ..Settings::default()
@@ -73,6 +96,13 @@ mod tests {
         let effective = shown.effective.unwrap();
         assert_eq!((&*effective.contact_line, &*effective.contact_line_origin), ("lines/um", "settings"));
         assert_eq!((effective.use_proxy, &*effective.use_proxy_origin), (false, "line"));
+        assert_eq!(
+            (&*effective.session_timeout_origin, &*effective.media_timing_origin),
+            ("line", "built-in")
+        );
+        let session = effective.session.unwrap();
+        assert_eq!(session.session_timeout.unwrap().seconds, 300);
+        assert_eq!(session.media_timing(), v1::media_timing::Value::Normal);
     }
 
     #[test]
@@ -85,6 +115,8 @@ mod tests {
         let transport = shown.effective_transport.unwrap();
         assert_eq!((transport.receive_port, transport.max_invite_retry), (Some(5060), Some(6)));
         assert_eq!(transport.retryable_codes.as_deref(), Some("480, 500-599"));
+        let session = shown.effective_session.unwrap();
+        assert_eq!((session.answer_timeout.unwrap().seconds, session.hold_mode), (180, None));
         assert_eq!(shown.transport.unwrap().receive_port, None, "what the user wrote stays");
     }
 }

@@ -47,7 +47,7 @@ pub trait Kinded: Common + prost::Message + Default + Clone + PartialEq {
 }
 
 macro_rules! common {
-    ($message:ident, $kind:expr, $($effective:ident)?) => {
+    ($message:ident, $kind:expr, $($effective:ident),*) => {
         impl Common for v1::$message {
             fn name(&self) -> &str {
                 &self.name
@@ -73,7 +73,7 @@ macro_rules! common {
 
             fn clear_output(&mut self) {
                 self.set_output(Output::default());
-                $(self.$effective = None;)?
+                $(self.$effective = None;)*
             }
         }
 
@@ -105,7 +105,7 @@ macro_rules! common {
     };
 }
 
-common!(Line, Kind::Line, effective_transport);
+common!(Line, Kind::Line, effective_transport, effective_session);
 common!(ProxyList, Kind::ProxyList,);
 common!(Station, Kind::Station, effective);
 common!(User, Kind::User,);

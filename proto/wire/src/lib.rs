@@ -13,6 +13,7 @@ pub mod line;
 pub mod mask;
 pub mod proxy_list;
 pub mod resource;
+pub mod session;
 pub mod settings;
 pub mod station;
 pub mod stored;

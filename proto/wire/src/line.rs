@@ -6,7 +6,7 @@ use um_topology::{Id, Kind, Name};
 use crate::reader::{Reader, host_text};
 use crate::time::duration_to_proto;
 use crate::v1::{self, line};
-use crate::{Common, Invalid};
+use crate::{Common, Invalid, session};
 
 impl TryFrom<&v1::Line> for model::Line {
     type Error = Invalid;
@@ -31,6 +31,13 @@ impl TryFrom<&v1::Line> for model::Line {
                 .map(|access| access_to_model(&mut reader, access))
                 .unwrap_or_default(),
             proxy_list: reader.reference("proxy_list", Kind::ProxyList, from.proxy_list.as_ref()),
+            session: from
+                .session
+                .as_ref()
+                .map(|session| session::line_to_model(&mut reader, session))
+                .unwrap_or_default(),
+            transfer_mode: reader.value("transfer_mode", from.transfer_mode, session::transfer_to_model),
+            fax_protocol: reader.value("fax_protocol", from.fax_protocol, session::fax_to_model),
         };
         reader.finish(line)
     }
@@ -46,6 +53,9 @@ impl From<&model::Line> for v1::Line {
             transport: transport_from_model(&from.transport),
             access: access_from_model(&from.access),
             proxy_list: from.proxy_list.as_ref().map(|id| Name::proxy_list(Id::clone(id)).to_string()),
+            session: session::line_from_model(&from.session),
+            transfer_mode: from.transfer_mode.map(|mode| session::transfer_from_model(mode).into()),
+            fax_protocol: from.fax_protocol.map(|fax| session::fax_from_model(fax).into()),
             ..Self::default()
         };
         line.set_name(Name::line(from.id.clone()).to_string());
@@ -84,6 +94,7 @@ pub(crate) fn effective_transport(line: &model::Line) -> line::LineTransport {
         t2: Some(duration_to_proto(timers.t2)),
         max_packet_retry: Some(timers.max_packet_retry),
         max_invite_retry: Some(timers.max_invite_retry),
+        reinvite_delay: Some(duration_to_proto(line.effective_reinvite_delay())),
         retryable_codes: Some(line.effective_retryable_codes().to_string()),
         profile: Some(profile_from_model(line.effective_profile()).into()),
         ..transport_from_model(&line.transport).unwrap_or_default()
@@ -102,6 +113,7 @@ fn transport_to_model(reader: &mut Reader, from: &line::LineTransport) -> model:
         t2: reader.duration("transport.t2", from.t2.as_ref()),
         max_packet_retry: from.max_packet_retry,
         max_invite_retry: from.max_invite_retry,
+        reinvite_delay: reader.duration("transport.reinvite_delay", from.reinvite_delay.as_ref()),
         retryable_codes: reader.parse("transport.retryable_codes", from.retryable_codes.as_ref()),
         profile: reader.value("transport.profile", from.profile, profile_to_model),
     }
@@ -119,6 +131,7 @@ fn transport_from_model(from: &model::LineTransport) -> Option<line::LineTranspo
         t2: from.t2.map(duration_to_proto),
         max_packet_retry: from.max_packet_retry,
         max_invite_retry: from.max_invite_retry,
+        reinvite_delay: from.reinvite_delay.map(duration_to_proto),
         retryable_codes: from.retryable_codes.as_ref().map(|codes| codes.text().to_owned()),
         profile: from.profile.map(|profile| profile_from_model(profile).into()),
     };

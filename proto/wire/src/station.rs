@@ -5,7 +5,7 @@ use um_topology::{Id, Kind, Name};
 
 use crate::reader::{Reader, host_text};
 use crate::v1::{self, station};
-use crate::{Common, Invalid};
+use crate::{Common, Invalid, session};
 
 impl TryFrom<&v1::Station> for model::Station {
     type Error = Invalid;
@@ -33,12 +33,11 @@ impl TryFrom<&v1::Station> for model::Station {
             transport: model::StationTransport {
                 use_proxy: from.transport.as_ref().and_then(|transport| transport.use_proxy),
             },
-            session: model::StationSession {
-                disable_media_passthrough: from
-                    .session
-                    .as_ref()
-                    .and_then(|session| session.disable_media_passthrough),
-            },
+            session: from
+                .session
+                .as_ref()
+                .map(|session| session::station_to_model(&mut reader, session))
+                .unwrap_or_default(),
             mailbox_pick: reader.value("mailbox_pick", from.mailbox_pick, pick_to_model),
             pass_unknown_diversion: from.pass_unknown_diversion,
         };
@@ -49,7 +48,6 @@ impl TryFrom<&v1::Station> for model::Station {
 impl From<&model::Station> for v1::Station {
     fn from(from: &model::Station) -> Self {
         let use_proxy = from.transport.use_proxy;
-        let disable_media_passthrough = from.session.disable_media_passthrough;
         let mut station = Self {
             r#type: from.station_type.map(|kind| type_from_model(kind).into()),
             um_provider: from.um_provider.map(|provider| provider_from_model(provider).into()),
@@ -66,7 +64,7 @@ impl From<&model::Station> for v1::Station {
             contact_line: from.contact_line.as_ref().map(|id| Name::line(Id::clone(id)).to_string()),
             extension_prefix: from.extension_prefix.as_deref().map(Into::into),
             transport: use_proxy.map(|_| station::StationTransport { use_proxy }),
-            session: disable_media_passthrough.map(|_| station::Session { disable_media_passthrough }),
+            session: session::station_from_model(&from.session),
             mailbox_pick: from.mailbox_pick.map(|pick| pick_from_model(pick).into()),
             pass_unknown_diversion: from.pass_unknown_diversion,
             ..Self::default()

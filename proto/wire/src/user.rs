@@ -18,6 +18,7 @@ impl TryFrom<&v1::User> for model::User {
             extension: from.extension().into(),
             um: from.um.as_ref().map(|um| um_to_model(&mut reader, um)).unwrap_or_default(),
             aliases: from.aliases.iter().map(|alias| alias.as_str().into()).collect(),
+            calls: model::UserCalls { fax_capability: from.fax_capability }.boxed(),
         };
         reader.finish(user)
     }
@@ -25,10 +26,12 @@ impl TryFrom<&v1::User> for model::User {
 
 impl From<&model::User> for v1::User {
     fn from(from: &model::User) -> Self {
+        let calls = from.calls.as_deref().cloned().unwrap_or_default();
         let mut user = Self {
             extension: (!from.extension.is_empty()).then(|| from.extension.to_string()),
             um: um_from_model(&from.um),
             aliases: from.aliases.iter().map(ToString::to_string).collect(),
+            fax_capability: calls.fax_capability,
             ..Self::default()
         };
         user.set_name(Name::user(from.id.clone()).to_string());

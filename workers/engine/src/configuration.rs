@@ -33,8 +33,6 @@ pub struct EngineLimits {
     pub connections: usize,
     /// How long an unused connection towards a peer stays open.
     pub connection_idle: Duration,
-    /// How long the ports of an ended call rest before another call gets them.
-    pub warm_down: Duration,
     /// How often other ports are tried when a relay does not open.
     pub relay_retries: u8,
     /// A set-up at least this long is reported with its route explanation.
@@ -48,7 +46,6 @@ impl Default for EngineLimits {
             names: 4_096,
             connections: 4_096,
             connection_idle: Duration::from_secs(120),
-            warm_down: Duration::from_secs(5),
             relay_retries: 3,
             slow_setup: Duration::from_secs(4),
         }

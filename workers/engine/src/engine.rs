@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
+use um_media::ports::QUARANTINE;
 use um_media::{PortPool, PortRange};
 use um_routing::{Rotation, TargetId};
 use um_sip::LineIndex;
@@ -105,7 +106,7 @@ impl Engine {
             connections: Connections::new(config.shard, limits.connections, limits.connection_idle),
             errands: Errands::new(limits.calls.saturating_mul(DIALOGS_PER_CALL)),
             lines: LineUses::default(),
-            ports: PortPool::new(PortRange { first, last }, limits.warm_down),
+            ports: PortPool::new(PortRange { first, last }, QUARANTINE),
             relays: 0,
             draw: Draw::new(config.seed),
             outputs: VecDeque::new(),

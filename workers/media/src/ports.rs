@@ -1,9 +1,9 @@
-//! The media ports of one signalling shard: even and odd pairs (RFC 3550 section 11), reserved and released in constant time.
+//! The media ports of one signalling shard: even and odd pairs (RFC 3550 section 11), reserved and released in logarithmic time.
 //!
 //! A released pair rests before it is used again, so that late packets of the old call never reach a new one.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     time::{Duration, Instant},
 };
 
@@ -72,13 +72,13 @@ pub struct Exhausted {
     pub limit: u32,
 }
 
-/// The pairs of a range. `reserve` and `release` take constant time, on average.
+/// The pairs of a range. `reserve` and `release` take time logarithmic in how many pairs rest, on average.
 #[derive(Debug)]
 pub struct PortPool {
     /// Pairs that may be reserved, the longest unused first.
     free: VecDeque<PortPair>,
-    /// Released pairs and when they may be used again, in that order.
-    resting: VecDeque<(Instant, PortPair)>,
+    /// Released pairs by when they may be used again, and when they were released.
+    resting: BTreeMap<(Instant, PortPair), Instant>,
     /// By index of the pair in the range: whether it is reserved.
     reserved: Vec<bool>,
     base: u16,
@@ -95,7 +95,7 @@ impl PortPool {
             .zip(0..range.pairs())
             .filter_map(|(rtp, _)| u16::try_from(rtp).ok().and_then(PortPair::new))
             .collect();
-        Self { reserved: vec![false; free.len()], free, resting: VecDeque::new(), base, used: 0, quarantine }
+        Self { reserved: vec![false; free.len()], free, resting: BTreeMap::new(), base, used: 0, quarantine }
     }
 
     /// Reserves the pair that has been unused for longest.
@@ -103,10 +103,10 @@ impl PortPool {
     /// # Errors
     /// [`Exhausted`] when every pair is in use or resting.
     pub fn reserve(&mut self, now: Instant) -> Result<PortPair, Exhausted> {
-        while let Some((until, pair)) = self.resting.front().copied()
-            && until <= now
+        while let Some(entry) = self.resting.first_entry()
+            && entry.key().0 <= now
         {
-            self.resting.pop_front();
+            let ((_, pair), _) = entry.remove_entry();
             self.free.push_back(pair);
         }
         let limit = self.limit();
@@ -116,16 +116,15 @@ impl PortPool {
         Ok(pair)
     }
 
-    /// Reserves the pair that has rested longest, although its rest is not over: for a pool that is empty otherwise, where
+    /// Reserves the pair whose rest ends next, although it is not over: for a pool that is empty otherwise, where
     /// a call without ports would be the greater harm. It has rested for `least` at the least.
     ///
     /// # Errors
-    /// [`Exhausted`] when no pair has rested for that long.
+    /// [`Exhausted`] when that pair has not rested for that long.
     pub fn reserve_rested(&mut self, now: Instant, least: Duration) -> Result<PortPair, Exhausted> {
-        let early = self.quarantine.saturating_sub(least);
         let exhausted = Exhausted { limit: self.limit() };
-        let (_, pair) = *self.resting.front().filter(|(until, _)| *until <= now + early).ok_or(exhausted)?;
-        self.resting.pop_front();
+        let next = self.resting.first_entry().filter(|entry| *entry.get() + least <= now);
+        let ((_, pair), _) = next.ok_or(exhausted)?.remove_entry();
         self.mark(pair, true);
         self.used += 1;
         Ok(pair)
@@ -133,9 +132,14 @@ impl PortPool {
 
     /// Gives a pair back; it rests before it is used again. A pair that is not reserved is ignored.
     pub fn release(&mut self, now: Instant, pair: PortPair) {
+        self.release_after(now, pair, self.quarantine);
+    }
+
+    /// Gives a pair back as [`Self::release`] does; it rests for as long as `rest` says.
+    pub fn release_after(&mut self, now: Instant, pair: PortPair, rest: Duration) {
         if self.mark(pair, false) {
             self.used -= 1;
-            self.resting.push_back((now + self.quarantine, pair));
+            self.resting.insert((now + rest, pair), now);
         }
     }
 

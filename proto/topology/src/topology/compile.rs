@@ -8,6 +8,7 @@ use super::Topology;
 use crate::id::{Kind, Name};
 use crate::line::Line;
 use crate::proxy_list::ProxyList;
+use crate::session::refused_delay;
 use crate::station::Station;
 use crate::uri::Scheme;
 use crate::violation::{Violation, ViolationKind};
@@ -23,7 +24,18 @@ pub(super) fn check(next: &Topology, changed: &BTreeSet<&Name>) -> Vec<Violation
         .collect()
 }
 
-fn check_station(next: &Topology, station: &Station) -> Option<Violation> {
+fn check_station(next: &Topology, station: &Station) -> Vec<Violation> {
+    let line = next.contact_line(station);
+    let delay = line.and_then(|line| refused_delay(station, line)).map(|field| Violation {
+        resource: Name::station(station.id.clone()),
+        field: field.to_owned(),
+        kind: ViolationKind::Incompatible,
+        message: "servers of provider EXCHANGE need the offer in the INVITE: set NORMAL here".to_owned(),
+    });
+    check_way(next, station).into_iter().chain(delay).collect()
+}
+
+fn check_way(next: &Topology, station: &Station) -> Option<Violation> {
     let violation = |field: &str, message: String| Violation {
         resource: Name::station(station.id.clone()),
         field: field.to_owned(),

@@ -3,9 +3,11 @@
 use super::Findings;
 use crate::id::Kind;
 use crate::line::{Line, LineTransport};
+use crate::session::{LineSession, refused_delays_of_um_line};
 
 pub(super) fn check(line: &Line, findings: &mut Findings) {
     transport(line, &line.transport, findings);
+    session(line, &line.session, findings);
     findings.count("access.allow", line.access.allow.len(), MAX_NETWORKS);
     findings.count("access.deny", line.access.deny.len(), MAX_NETWORKS);
     findings.reference("proxy_list", line.proxy_list.as_ref(), Kind::ProxyList);
@@ -24,6 +26,7 @@ fn transport(line: &Line, transport: &LineTransport, findings: &mut Findings) {
     findings.duration("transport.t1", transport.t1, 50..=5_000);
     findings.number("transport.max_packet_retry", transport.max_packet_retry, 0..=10);
     findings.number("transport.max_invite_retry", transport.max_invite_retry, 0..=6);
+    findings.duration("transport.reinvite_delay", transport.reinvite_delay, 0..=10_000);
     // T2 has T1 as its lower bound, whichever of the two comes from the profile.
     let timers = line.timers();
     if timers.t2 < timers.t1 {
@@ -31,6 +34,14 @@ fn transport(line: &Line, transport: &LineTransport, findings: &mut Findings) {
         findings.add(field, format!("T2 ({:?}) is shorter than T1 ({:?})", timers.t2, timers.t1));
     }
     findings.duration("transport.t2", transport.t2, 0..=32_000);
+}
+
+fn session(line: &Line, session: &LineSession, findings: &mut Findings) {
+    for field in refused_delays_of_um_line(line) {
+        findings.add(field, "UM servers need the offer in the INVITE: a line of `usage: UM` must be NORMAL");
+    }
+    findings.session_timeout(session.session_timeout);
+    findings.duration("session.answer_timeout", session.answer_timeout, 5_000..=600_000);
 }
 
 /// Most networks of `access.allow` and of `access.deny`.

@@ -25,6 +25,8 @@ pub(super) fn check(station: &Station, findings: &mut Findings) {
             findings.add("identification_address.user_only", "there is no user to compare");
         }
     }
+    findings.session_timeout(station.session.session_timeout);
+    findings.duration("session.warm_down", station.session.warm_down, 0..=60_000);
     findings.reference("contact_line", station.contact_line.as_ref(), Kind::Line);
     if let Some(prefix) = &station.extension_prefix {
         findings.length("extension_prefix", prefix, MAX_PREFIX);

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use crate::line::{Line, TimerProfile};
+use crate::line::{Line, TimerProfile, Usage};
 use crate::meta::Meta;
 use crate::proxy_list::{Entry, HashOn, ProxyList, Strategy};
 use crate::resource::Resource;
+use crate::session::MediaTiming;
 use crate::settings::Settings;
 use crate::sip_address::{IdentificationAddress, SipAddress};
 use crate::station::Station;
@@ -45,6 +46,12 @@ fn every_wrong_field_of_a_line_is_named_at_once() {
     line.transport.max_packet_retry = Some(11);
     line.transport.max_invite_retry = Some(7);
     line.transport.t2 = ms(32_001);
+    line.transport.reinvite_delay = ms(10_001);
+    line.usage = Some(Usage::Um);
+    line.session.media_timing = Some(MediaTiming::Delayed);
+    line.session.media_reinvite_timing = Some(MediaTiming::Delayed);
+    line.session.session_timeout = ms(9_999);
+    line.session.answer_timeout = ms(600_001);
     line.proxy_list = Some("not an id".into());
     assert_eq!(
         fields(line),
@@ -56,7 +63,12 @@ fn every_wrong_field_of_a_line_is_named_at_once() {
             "transport.t1",
             "transport.max_packet_retry",
             "transport.max_invite_retry",
+            "transport.reinvite_delay",
             "transport.t2",
+            "session.media_timing",
+            "session.media_reinvite_timing",
+            "session.session_timeout",
+            "session.answer_timeout",
             "proxy_list",
         ]
     );
@@ -68,9 +80,13 @@ fn the_edges_of_a_lines_ranges_are_allowed() {
     line.transport.receive_port = Some(65535);
     (line.transport.connect_timer, line.transport.t1, line.transport.t2) = (ms(100), ms(50), ms(50));
     (line.transport.max_packet_retry, line.transport.max_invite_retry) = (Some(0), Some(0));
+    (line.transport.reinvite_delay, line.session.session_timeout) = (ms(0), ms(0));
+    line.session.answer_timeout = ms(5_000);
     assert_eq!(fields(line.clone()), [""; 0]);
     (line.transport.connect_timer, line.transport.t1, line.transport.t2) = (ms(32_000), ms(5_000), ms(5_000));
     (line.transport.max_packet_retry, line.transport.max_invite_retry) = (Some(10), Some(6));
+    (line.transport.reinvite_delay, line.session.session_timeout) = (ms(10_000), ms(86_400_000));
+    line.session.answer_timeout = ms(600_000);
     assert_eq!(fields(line), [""; 0]);
 }
 
@@ -131,6 +147,8 @@ fn a_station_needs_its_type_and_connection_address() {
     station.connection_address = None;
     station.extension = Some("60a0".into());
     station.extension_prefix = Some("8;".into());
+    station.session.session_timeout = ms(1);
+    station.session.warm_down = ms(60_001);
     let host = "um.example.com".parse().unwrap();
     let address = SipAddress::parts(None, host, Some(0));
     station.identification_address = Some(IdentificationAddress { address, user_only: Some(true) });
@@ -142,6 +160,8 @@ fn a_station_needs_its_type_and_connection_address() {
             "connection_address",
             "identification_address.port",
             "identification_address.user_only",
+            "session.session_timeout",
+            "session.warm_down",
             "extension_prefix",
         ]
     );

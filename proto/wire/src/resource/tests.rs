@@ -38,12 +38,22 @@ fn line() -> v1::Line {
             max_invite_retry: Some(3),
             retryable_codes: Some("503,500-510 , 505-520".into()),
             profile: Some(line::line_transport::Profile::FastFailover.into()),
+            reinvite_delay: Some(Duration { seconds: 0, nanos: 750_000_000 }),
         }),
         access: Some(line::Access {
             allow: vec!["10.0.0.0/8".into(), "192.0.2.1".into()],
             deny: vec!["::/0".into()],
         }),
         proxy_list: Some("proxyLists/um".into()),
+        session: Some(line::LineSession {
+            media_timing: Some(v1::media_timing::Value::Normal.into()),
+            media_reinvite_timing: Some(v1::media_timing::Value::Normal.into()),
+            session_timeout: seconds(90),
+            answer_timeout: seconds(120),
+            hold_mode: Some(line::line_session::HoldMode::Forward.into()),
+        }),
+        transfer_mode: Some(line::TransferMode::Pass.into()),
+        fax_protocol: Some(line::FaxProtocol::G711Passthrough.into()),
         ..Default::default()
     }
 }
@@ -100,7 +110,13 @@ fn station() -> v1::Station {
         contact_line: Some("lines/um-plain".into()),
         extension_prefix: Some("8".into()),
         transport: Some(station::StationTransport { use_proxy: Some(false) }),
-        session: Some(station::Session { disable_media_passthrough: Some(false) }),
+        session: Some(station::Session {
+            disable_media_passthrough: Some(false),
+            session_timeout: seconds(60),
+            warm_down: seconds(5),
+            media_timing: Some(v1::media_timing::Value::Delayed.into()),
+            media_reinvite_timing: Some(v1::media_timing::Value::Normal.into()),
+        }),
         mailbox_pick: Some(station::MailboxPick::First.into()),
         pass_unknown_diversion: Some(false),
         ..Default::default()
@@ -117,6 +133,7 @@ fn user() -> v1::User {
             address: Some("sip:lee@example.com".into()),
         }),
         aliases: vec!["+12025550102".into(), "tel:+12025550103".into()],
+        fax_capability: Some(false),
         ..Default::default()
     }
 }

@@ -38,23 +38,46 @@ fn effective(spec: &Spec) -> Result<String, Failure> {
     match spec {
         Spec::Line(line) => {
             let Some(transport) = &line.effective_transport else { return Ok(String::new()) };
-            let shown = v1::Line { transport: Some(transport.clone()), ..v1::Line::default() };
-            let shown = manifest::write(&shown.into())?;
-            let fields: String =
-                shown.lines().filter(|line| line.starts_with("  ")).map(|line| format!("{line}\n")).collect();
-            Ok(format!("\nEffective transport:\n{fields}"))
+            let transport = v1::Line { transport: Some(transport.clone()), ..v1::Line::default() };
+            let mut text = format!("\nEffective transport:\n{}", fields(&transport.into())?);
+            if line.effective_session.is_some() {
+                let session = v1::Line { session: line.effective_session, ..v1::Line::default() };
+                let _ = write!(text, "\nEffective session:\n{}", fields(&session.into())?);
+            }
+            Ok(text)
         }
-        Spec::Station(station) => Ok(station.effective.as_ref().map_or_else(String::new, |effective| {
-            format!(
-                "\nEffective:\n  contact_line: {} (from {})\n  use_proxy: {} (from {})\n",
-                kind::bare_id(&effective.contact_line),
-                effective.contact_line_origin,
-                effective.use_proxy,
-                effective.use_proxy_origin
-            )
-        })),
+        Spec::Station(station) => station.effective.as_ref().map_or_else(|| Ok(String::new()), of_station),
         Spec::ProxyList(_) | Spec::User(_) | Spec::Settings(_) => Ok(String::new()),
     }
+}
+
+fn of_station(effective: &v1::station::Effective) -> Result<String, Failure> {
+    let shown = v1::Station { session: effective.session, ..v1::Station::default() };
+    let mut session = fields(&shown.into())?;
+    for (field, origin) in [
+        ("session_timeout", &effective.session_timeout_origin),
+        ("media_timing", &effective.media_timing_origin),
+        ("media_reinvite_timing", &effective.media_reinvite_timing_origin),
+    ] {
+        let marked = session.lines().map(|line| match line.trim_start().split_once(':') {
+            Some((name, _)) if name == field => format!("{line} (from {origin})\n"),
+            Some(_) | None => format!("{line}\n"),
+        });
+        session = marked.collect();
+    }
+    Ok(format!(
+        "\nEffective:\n  contact_line: {} (from {})\n  use_proxy: {} (from {})\n{session}",
+        kind::bare_id(&effective.contact_line),
+        effective.contact_line_origin,
+        effective.use_proxy,
+        effective.use_proxy_origin
+    ))
+}
+
+/// Returns the lines of the one message field that a resource has, without the field's own.
+fn fields(resource: &v1::Resource) -> Result<String, Failure> {
+    let shown = manifest::write(resource)?;
+    Ok(shown.lines().filter(|line| line.starts_with("  ")).map(|line| format!("{line}\n")).collect())
 }
 
 /// Writes what the server keeps and says.
@@ -152,5 +175,20 @@ mod tests {
         let line = v1::Line { effective_transport: Some(transport), ..Default::default() };
         let text = effective(&Spec::Line(line)).unwrap();
         assert_eq!(text, "\nEffective transport:\n  receive_port: 5060\n");
+    }
+
+    #[test]
+    fn session_values_of_a_station_are_shown_with_their_origin() {
+        let session = v1::station::Session {
+            session_timeout: Some(prost_types::Duration { seconds: 90, nanos: 0 }),
+            ..Default::default()
+        };
+        let effective = v1::station::Effective {
+            session: Some(session),
+            session_timeout_origin: "line".into(),
+            ..Default::default()
+        };
+        let text = of_station(&effective).unwrap();
+        assert!(text.ends_with("  session_timeout: 90s (from line)\n"), "{text}");
     }
 }

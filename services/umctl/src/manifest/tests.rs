@@ -33,7 +33,10 @@ entries:
 kind: Line
 name: um-plain
 transport: {protocol: TCP, audio: RTP, bind_address: eth0, receive_port: 5060, profile: FAST_FAILOVER,
-            retryable_codes: \"480, 500-599\", t1: 500ms}
+            retryable_codes: \"480, 500-599\", t1: 500ms, reinvite_delay: 750ms}
+session: {media_timing: NORMAL, media_reinvite_timing: NORMAL, hold_mode: FORWARD}
+transfer_mode: PASS
+fax_protocol: G711_PASSTHROUGH
 proxy_list: um-secure
 ---
 kind: User
@@ -54,6 +57,8 @@ domains: [pbx.example.com]
     let transport = line.transport.unwrap();
     assert_eq!(transport.protocol(), v1::transport::Protocol::Tcp);
     assert_eq!(transport.profile(), line::line_transport::Profile::FastFailover);
+    assert_eq!(line.session.unwrap().hold_mode(), line::line_session::HoldMode::Forward);
+    assert_eq!(transport.reinvite_delay, Some(prost_types::Duration { seconds: 0, nanos: 750_000_000 }));
     assert_eq!(transport.t1, Some(prost_types::Duration { seconds: 0, nanos: 500_000_000 }));
 
     let list = v1::ProxyList::try_from(manifest.items[0].resource.clone()).unwrap();

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use um_routing::redirect::Contact;
-use um_routing::{AttemptPlan, HeaderPlan, Party, RedirectPolicy, Service, Target, TargetId};
+use um_routing::{AttemptPlan, HeaderPlan, Party, RedirectPolicy, Service, SessionPlan, Target, TargetId};
 use um_topology::{Entry, Host, Id, Line, ProxyList, SipAddress, Station, Transport, Uri};
 
 use super::words::{Carrier, Heard, Media, Origin, Reach, Refusal, Sign};
@@ -158,6 +158,9 @@ fn route(targets: u8) -> Route {
             history: Vec::new(),
         },
         targets: (0..targets).map(target).collect(),
+        inbound: SessionPlan::new(&line, None, true),
+        outbound: SessionPlan::new(&line, None, true),
+        warm_down: Duration::from_secs(5),
         plan: AttemptPlan::new(&line, Some(&list)),
         redirect: RedirectPolicy::new(&[], hosts.iter(), Transport::Udp),
         passthrough: false,

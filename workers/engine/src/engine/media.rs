@@ -147,8 +147,9 @@ impl Engine {
     fn free_ports(&mut self, now: Instant, serial: u64) -> Option<u64> {
         let session = self.sessions.get(serial)?;
         let held = session.media.take()?;
-        self.ports.release(now, held.inbound.ports);
-        self.ports.release(now, held.outbound.ports);
+        let rest = session.plan.route.warm_down;
+        self.ports.release_after(now, held.inbound.ports, rest);
+        self.ports.release_after(now, held.outbound.ports, rest);
         Some(held.relay)
     }
 

@@ -48,6 +48,18 @@ fn a_resting_pair_can_be_had_early_but_not_at_once() {
 }
 
 #[test]
+fn each_pair_rests_as_long_as_its_call_says() {
+    let now = start();
+    let mut pool = pool(20000, 20003);
+    let (first, second) = (pool.reserve(now).unwrap(), pool.reserve(now).unwrap());
+    pool.release_after(now, first, Duration::from_secs(60));
+    pool.release_after(now, second, Duration::ZERO);
+    assert_eq!(pool.reserve(now), Ok(second));
+    assert_eq!(pool.reserve(now + Duration::from_millis(59_999)), Err(Exhausted { limit: 2 }));
+    assert_eq!(pool.reserve(now + Duration::from_secs(60)), Ok(first));
+}
+
+#[test]
 fn the_longest_unused_pair_comes_first() {
     let now = start();
     let mut pool = pool(20000, 20005);
