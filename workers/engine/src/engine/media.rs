@@ -32,6 +32,7 @@ impl Engine {
             relay: relay.serial,
             inbound: Place { ports: inbound, advertised: ends.inbound.1 },
             outbound: Place { ports: outbound, advertised: ends.outbound.1 },
+            rest: ends.rest,
         });
         if !session.take_offer(session_id) {
             self.free_ports(now, serial);
@@ -147,9 +148,8 @@ impl Engine {
     fn free_ports(&mut self, now: Instant, serial: u64) -> Option<u64> {
         let session = self.sessions.get(serial)?;
         let held = session.media.take()?;
-        let rest = session.plan.route.warm_down;
-        self.ports.release_after(now, held.inbound.ports, rest);
-        self.ports.release_after(now, held.outbound.ports, rest);
+        self.ports.release_after(now, held.inbound.ports, held.rest);
+        self.ports.release_after(now, held.outbound.ports, held.rest);
         Some(held.relay)
     }
 
@@ -166,6 +166,8 @@ struct Ends {
     inbound: (IpAddr, IpAddr),
     outbound: (IpAddr, IpAddr),
     treatment: Treatment,
+    /// How long its ports rest afterwards.
+    rest: Duration,
 }
 
 impl Session {
@@ -179,6 +181,7 @@ impl Session {
             inbound: (line_in.media_local, line_in.media_advertised),
             outbound: (line_out.media_local, line_out.media_advertised),
             treatment: if passthrough { Treatment::Passthrough } else { Treatment::Terminated },
+            rest: search.plan.route.warm_down,
         })
     }
 

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use um_media::sdp::Agreement;
@@ -117,6 +117,8 @@ pub(super) struct Held {
     pub(super) relay: u64,
     pub(super) inbound: Place,
     pub(super) outbound: Place,
+    /// How long the ports rest when they are given back.
+    pub(super) rest: Duration,
 }
 
 /// Where one side of a relay receives.
