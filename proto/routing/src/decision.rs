@@ -54,6 +54,25 @@ pub fn decide(topology: &Topology, facts: &Facts, view: &dyn View, rotation: &mu
     Decision { outcome, explanation: steps.explanation }
 }
 
+/// Decides where the target of a transfer is reached (RFC 3515): `facts` are those of an INVITE of the party who is
+/// transferred, with the target as its Request-URI. Unlike a dialled number's, the target's host counts: it has to be
+/// ours or an allowed one, for nobody else's word sends a call of ours anywhere.
+#[must_use]
+pub fn decide_referred(
+    topology: &Topology,
+    facts: &Facts,
+    view: &dyn View,
+    rotation: &mut Rotation,
+) -> Decision {
+    let explanation = Explanation { topology_revision: topology.revision(), ..Explanation::default() };
+    let mut steps = Steps { topology, facts, view, explanation };
+    let outcome = match steps.referred_host().and_then(|()| steps.route(rotation)) {
+        Ok(route) => Outcome::Route(Box::new(route)),
+        Err(rejection) => Outcome::Reject(steps.reject(rejection)),
+    };
+    Decision { outcome, explanation: steps.explanation }
+}
+
 /// One decision in the making.
 struct Steps<'a> {
     topology: &'a Topology,
@@ -101,6 +120,25 @@ impl<'a> Steps<'a> {
             station: wanted.station,
             user: wanted.user,
         })
+    }
+
+    fn referred_host(&mut self) -> Result<(), Rejection> {
+        let Some(host) = &self.facts.request_uri.host else { return Ok(()) };
+        let lines = || self.topology.lines().map(|line| &**line);
+        let settings = self.topology.settings();
+        let is_ours = settings.is_some_and(|settings| settings.domains.contains(host))
+            || lines().any(|line| line.domain.as_ref() == Some(host))
+            || lines().any(|line| self.view.advertised(&line.id).as_ref() == Some(host));
+        let is_allowed = || {
+            settings.is_some_and(|settings| {
+                settings.allowed_redirect_hosts.iter().any(|pattern| pattern.matches(host))
+            })
+        };
+        if is_ours || is_allowed() {
+            self.say(format!("The call is transferred to a number at {host}, which may be named."));
+            return Ok(());
+        }
+        Err(rejection(Stage::Called, RejectReason::HostNotAllowed))
     }
 
     fn line_in(&mut self) -> Result<&'a Arc<Line>, Rejection> {

@@ -28,7 +28,7 @@ mod strategy;
 mod target;
 
 pub use cause::Cause;
-pub use decision::{Decision, Outcome, decide};
+pub use decision::{Decision, Outcome, decide, decide_referred};
 pub use explanation::{Explanation, Rejection, Stage, TargetExplanation, Why};
 pub use facts::{Diversion, Facts, HistoryEntry, HistoryRelation, Party};
 pub use plan::{AttemptPlan, Left};

@@ -24,6 +24,8 @@ pub enum RejectReason {
     SourceDenied,
     /// `allow` does not name the source, or the line is for UM servers only and it is none.
     SourceNotAllowed,
+    /// The target of a transfer is at a host that is neither ours nor allowed.
+    HostNotAllowed,
     /// Nobody has the number.
     NumberUnknown,
     /// The call was diverted, but by nobody with a mailbox here.
@@ -52,6 +54,7 @@ impl RejectReason {
             Self::LineUnknown => "line_unknown",
             Self::SourceDenied => "source_denied",
             Self::SourceNotAllowed => "source_not_allowed",
+            Self::HostNotAllowed => "host_not_allowed",
             Self::NumberUnknown => "number_unknown",
             Self::MailboxUnknown => "mailbox_unknown",
             Self::UserUnavailable => "user_unavailable",
@@ -71,6 +74,7 @@ impl RejectReason {
             Self::LineUnknown => "the receiving line is not in the topology any more",
             Self::SourceDenied => "`access.deny` of the line names the source",
             Self::SourceNotAllowed => "the line does not admit the source",
+            Self::HostNotAllowed => "its target is at a host that is neither ours nor allowed",
             Self::NumberUnknown => "nobody has the number",
             Self::MailboxUnknown => "it was diverted, but by nobody with a mailbox here",
             Self::UserUnavailable => "the user has neither a phone nor a mailbox",
@@ -89,6 +93,7 @@ impl RejectReason {
         let (status, text, retry_after) = match self {
             Self::LineUnknown => (503, "Line Not Configured", Some(RETRY_AFTER)),
             Self::SourceDenied | Self::SourceNotAllowed => (403, "Source Not Admitted", None),
+            Self::HostNotAllowed => (403, "Target Host Not Allowed", None),
             Self::NumberUnknown => (404, "No Such Number", None),
             Self::MailboxUnknown => (404, "Diverting Party Has No Mailbox", None),
             Self::UserUnavailable => (480, "User Has Neither Phone Nor Mailbox", None),

@@ -10,6 +10,8 @@
 //!   Over <------------------------ Over        Owing --ACK, 64·T1--> Over
 //! ```
 //!
+//! While it is Established either side may be re-targeted; [`transfer`] has that, with its own table of races.
+//!
 //! # Races
 //!
 //! Rows: what the caller's leg does. Columns: what the outbound side does at the same time, seen later.
@@ -45,16 +47,18 @@ use um_routing::reject::RETRY_AFTER;
 pub(crate) mod attempt;
 pub(crate) mod failover;
 mod search;
+mod transfer;
 pub(crate) mod words;
 
 use search::{Progress, Search};
+use transfer::Transfer;
 use words::{Act, AttemptId, Ending, Event, Reason, Rejection, Side};
 
 #[cfg(test)]
 mod tests;
 
 /// What a search follows; it never changes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
     /// The decision.
     pub(crate) route: Route,
@@ -66,8 +70,11 @@ pub(crate) struct Plan {
 #[derive(Debug)]
 pub(crate) struct Call {
     state: State,
-    /// The search for the called side; a call that is up holds none.
+    /// The search for the called side; in a call that is up, for the target of a transfer.
     search: Option<Box<Search>>,
+    transfer: Option<Transfer>,
+    /// The name of the next search's first attempt.
+    next: AttemptId,
     /// When the relay has to be open.
     relay_by: Option<Instant>,
     acts: VecDeque<Act>,
@@ -89,6 +96,8 @@ impl Call {
         Self {
             state: State::Preparing,
             search: Some(Box::new(Search::new(plan, AttemptId(0)))),
+            transfer: None,
+            next: AttemptId(0),
             relay_by: Some(now + RELAY_WAIT),
             acts: VecDeque::from([Act::OpenRelay]),
         }
@@ -100,12 +109,14 @@ impl Call {
             Event::RelayOpened => self.on_relay_opened(now),
             Event::RelayFailed => self.on_relay_failed(),
             Event::Heard(attempt, heard) => {
-                self.with_search(|search| search.handle(now, attempt, heard));
+                self.with_search(now, |search| search.handle(now, attempt, heard));
             }
             Event::Cancelled => self.on_hung_up(Side::Inbound),
             Event::HungUp(side) => self.on_hung_up(side),
             Event::Acknowledged(side) => self.on_acknowledged(side),
             Event::Unacknowledged(_) => self.on_unacknowledged(),
+            Event::Referred(side, plan) => self.on_referred(now, side, plan),
+            Event::Parted => self.on_parted(),
             Event::Forced => self.on_forced(),
         }
     }
@@ -116,7 +127,8 @@ impl Call {
             self.relay_by = None;
             self.on_relay_failed();
         }
-        self.with_search(|search| search.handle_timeout(now));
+        self.part_when_due(now);
+        self.with_search(now, |search| search.handle_timeout(now));
     }
 
     pub(crate) fn poll_output(&mut self) -> Option<Act> {
@@ -124,7 +136,8 @@ impl Call {
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.search.as_ref().and_then(|search| search.poll_timeout()).into_iter().chain(self.relay_by).min()
+        let search = self.search.as_ref().and_then(|search| search.poll_timeout());
+        [search, self.relay_by, self.parting_deadline()].into_iter().flatten().min()
     }
 
     fn on_relay_opened(&mut self, now: Instant) {
@@ -132,7 +145,7 @@ impl Call {
             State::Preparing => {
                 self.state = State::Trying;
                 self.relay_by = None;
-                self.with_search(|search| search.begin(now));
+                self.with_search(now, |search| search.begin(now));
             }
             State::Trying | State::Answered | State::Established | State::Owing(_) | State::Over => {}
         }
@@ -149,20 +162,45 @@ impl Call {
     }
 
     /// Lets the search take something in, and draws the conclusions.
-    fn with_search(&mut self, act: impl FnOnce(&mut Search) -> Progress) {
+    fn with_search(&mut self, now: Instant, act: impl FnOnce(&mut Search) -> Progress) {
         let Some(search) = &mut self.search else { return };
         let progress = act(search);
         self.acts.extend(std::iter::from_fn(|| search.poll_output()));
+        match self.state {
+            State::Trying => self.on_progress(progress),
+            State::Established => self.on_sought(now, progress),
+            State::Preparing | State::Answered | State::Owing(_) | State::Over => {}
+        }
+    }
+
+    fn on_progress(&mut self, progress: Progress) {
         match progress {
             Progress::None => {}
             Progress::Rang(attempt, status) => self.acts.push_back(Act::Ring(attempt, status)),
             Progress::Found(attempt) => {
-                self.search = None;
+                self.end_search();
                 self.acts.push_back(Act::Answer(attempt));
                 self.state = State::Answered;
             }
             Progress::Failed(rejection) => self.cut(408, rejection),
         }
+    }
+
+    fn end_search(&mut self) {
+        if let Some(search) = self.search.take() {
+            self.next = search.next();
+        }
+    }
+
+    /// Gives up the attempt under way, if there is one, and the search of a call that is up with it.
+    fn give_up_search(&mut self, reason: Reason, status: u16) {
+        let Some(search) = &mut self.search else { return };
+        search.give_up(reason, status);
+        self.acts.extend(std::iter::from_fn(|| search.poll_output()));
+        if self.state == State::Established {
+            self.acts.push_back(Act::Unsought);
+        }
+        self.end_search();
     }
 
     /// CANCEL before the answer, BYE at any time; the called side is not there before the answer.
@@ -173,7 +211,9 @@ impl Call {
             }
             // The caller's BYE has to wait for his ACK (RFC 3261 §15).
             (State::Answered, Side::Outbound) => self.state = State::Owing(Reason::CalleeHungUp),
+            (State::Established, _) if self.is_referrer_leaving(side) => {}
             (State::Answered, Side::Inbound) | (State::Established, _) => {
+                self.end_transfer(hung_up_by(side), 487);
                 self.acts.push_back(Act::HangUp(side.other()));
                 self.end(hung_up_by(side), 200);
             }
@@ -232,6 +272,7 @@ impl Call {
     }
 
     fn hang_up_all(&mut self, reason: Reason) {
+        self.end_transfer(reason, 487);
         self.acts.extend(Side::ALL.map(Act::HangUp));
         self.end(reason, 200);
     }
@@ -239,15 +280,11 @@ impl Call {
     /// Tells the caller at once, then gives up the attempt under way, if there is one, and ends the call.
     fn cut(&mut self, attempt_status: u16, rejection: Rejection) {
         self.acts.push_back(Act::Reject(rejection));
-        if let Some(search) = &mut self.search {
-            search.give_up(rejection.reason, attempt_status);
-            self.acts.extend(std::iter::from_fn(|| search.poll_output()));
-        }
+        self.give_up_search(rejection.reason, attempt_status);
         self.end(rejection.reason, rejection.status);
     }
 
     fn end(&mut self, reason: Reason, status: u16) {
-        self.search = None;
         self.relay_by = None;
         self.state = State::Over;
         self.acts.push_back(Act::CloseRelay);

@@ -34,11 +34,13 @@ mod events;
 mod invite;
 mod lines;
 mod media;
+mod notices;
 mod orders;
 mod probes;
 mod records;
 mod requests;
 mod session;
+mod transfer;
 mod view;
 mod way;
 
@@ -48,6 +50,7 @@ mod tests;
 use draw::Draw;
 use errands::Errands;
 use lines::LineUses;
+use notices::Subscriptions;
 use probes::Probe;
 use session::{Sender, Sessions};
 use way::User;
@@ -70,6 +73,8 @@ pub struct Engine {
     locator: Locator<User>,
     connections: Connections<User>,
     errands: Errands,
+    /// Of peers that referred.
+    subscriptions: Subscriptions,
     lines: LineUses,
     ports: PortPool,
     relays: u64,
@@ -105,6 +110,7 @@ impl Engine {
             locator: Locator::new(limits.names),
             connections: Connections::new(config.shard, limits.connections, limits.connection_idle),
             errands: Errands::new(limits.calls.saturating_mul(DIALOGS_PER_CALL)),
+            subscriptions: Subscriptions::default(),
             lines: LineUses::default(),
             ports: PortPool::new(PortRange { first, last }, QUARANTINE),
             relays: 0,
@@ -178,7 +184,11 @@ impl Engine {
             ports_limit: self.ports.limit(),
             relays: self.sessions.relays(),
             connections: self.connections.len(),
-            waiting: self.locator.asking() + self.errands.len() + self.senders.len() + self.news.len(),
+            waiting: self.locator.asking()
+                + self.errands.len()
+                + self.senders.len()
+                + self.news.len()
+                + self.subscriptions.len(),
         }
     }
 

@@ -12,7 +12,7 @@ pub(crate) mod headers;
 mod tests;
 
 /// The methods that are served here; all others are answered 405 or 501 with this list.
-pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS";
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REFER";
 /// The only body that is understood here.
 pub(crate) const SDP: &str = "application/sdp";
 

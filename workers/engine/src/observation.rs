@@ -225,9 +225,11 @@ impl Outcome {
     #[must_use]
     pub const fn of(reason: Reason, status: u16) -> Self {
         match reason {
-            Reason::Answered | Reason::CallerHungUp | Reason::CalleeHungUp | Reason::AckMissing => {
-                Self::Answered
-            }
+            Reason::Answered
+            | Reason::CallerHungUp
+            | Reason::CalleeHungUp
+            | Reason::AckMissing
+            | Reason::TransferFailed => Self::Answered,
             Reason::CallerCancelled => Self::Cancelled,
             Reason::Forced if status < 300 => Self::Answered,
             Reason::Forced => Self::Cancelled,

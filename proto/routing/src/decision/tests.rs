@@ -19,6 +19,7 @@ use crate::view::{TargetId, TargetState};
 mod admission;
 mod headers;
 mod mailbox;
+mod referred;
 mod targets;
 
 /// A view in which every target is up and idle, unless said otherwise.

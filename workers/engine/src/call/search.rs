@@ -98,6 +98,11 @@ impl Search {
         self.attempt.as_ref().and_then(Attempt::poll_timeout).into_iter().chain(self.budget).min()
     }
 
+    /// The name of the attempt that the next search of the call begins with.
+    pub(crate) const fn next(&self) -> AttemptId {
+        self.next
+    }
+
     /// Gives up the attempt under way, if there is one.
     pub(crate) fn give_up(&mut self, reason: Reason, status: u16) {
         if let Some(attempt) = &self.attempt {

@@ -15,6 +15,7 @@ use crate::input::ConnectError;
 mod failover_times;
 mod races;
 mod redirects;
+mod transfer;
 
 /// A call with a clock, and what it ordered since one last looked.
 struct Bench {

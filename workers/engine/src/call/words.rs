@@ -8,6 +8,7 @@ use std::time::Instant;
 use um_routing::redirect::{Contact, Hop};
 use um_routing::retryable::LocalFailure;
 
+use super::Plan;
 use crate::input::ConnectError;
 use crate::locate::Place;
 
@@ -36,6 +37,10 @@ pub(crate) enum Event {
     Acknowledged(Side),
     /// A side did not acknowledge our 2xx within 64·T1.
     Unacknowledged(Side),
+    /// The party on this side asks that the other one be connected to whoever the plan leads to.
+    Referred(Side, Arc<Plan>),
+    /// A referrer whose place was taken has hung up.
+    Parted,
     /// The operator ends the call.
     Forced,
 }
@@ -124,6 +129,18 @@ pub(crate) enum Act {
     Ring(AttemptId, u16),
     /// Answer the caller with the media of this attempt, whose leg is bridged from now on.
     Answer(AttemptId),
+    /// Tell the referrer that the target has said 101–199; who stays alone may hear the media that it gave.
+    Preview(AttemptId, u16),
+    /// The leg of this attempt takes its side. Who was there before is not heard any more, but not hung up yet.
+    Bridge(AttemptId),
+    /// Tell the referrer how the transfer stands.
+    Report(u16),
+    /// Hang up the referrer, whose place was taken.
+    Part,
+    /// The leg of this side has hung up and goes; the other one stays.
+    Release(Side),
+    /// The search of a call that is up is over: what it held is given back.
+    Unsought,
     /// Answer the caller with a final failure.
     Reject(Rejection),
     /// Note what a target did.
@@ -239,6 +256,8 @@ pub enum Reason {
     BudgetUsedUp,
     /// No media ports.
     NoPorts,
+    /// The referrer hung up and the target of his transfer was not reached.
+    TransferFailed,
     /// The operator ended it.
     Forced,
 }
@@ -283,6 +302,7 @@ impl Reason {
             Self::Unavailable => "unavailable",
             Self::BudgetUsedUp => "budget_used_up",
             Self::NoPorts => "no_ports",
+            Self::TransferFailed => "transfer_failed",
             Self::Forced => "forced",
         }
     }

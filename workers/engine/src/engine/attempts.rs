@@ -9,7 +9,7 @@ use um_sip::{Flow, Message};
 
 use super::Engine;
 use super::errands::Task;
-use super::session::{Attempt, Leg, Placed, Search, Sender};
+use super::session::{Attempt, Leg, Party, Placed, Search, Sender};
 use super::way::{Arrival, Connection, User, Way};
 use crate::call::words::{AttemptId, Carrier, Event, Heard, Media as Talk, Origin, Reach, Refusal};
 use crate::leg::{self, Body, description, headers};
@@ -131,10 +131,11 @@ impl Engine {
         let line = route.line_out.clone();
         let uri = &search.attempt.as_ref().filter(|present| present.id == attempt)?.uri;
         let identity = search.identity.clone()?;
-        let request = headers::invite(&route.headers, uri, identity, search.max_forwards, offer).ok()?;
+        let mut request = headers::invite(&route.headers, uri, identity, search.max_forwards, offer).ok()?;
+        request.headers.extend(search.headers.iter().cloned());
         let transaction = self.endpoint.request(now, flow, &request).ok()?;
         let sent = self.sessions.get(serial)?.attempt(attempt)?;
-        sent.leg = Some(Leg { dialog: None, flow, line, negotiation: Some(negotiation), placed: None });
+        sent.leg = Some(Leg { negotiation: Some(negotiation), ..Leg::new(flow, line, Party::Um) });
         sent.transaction = Some(transaction);
         sent.carrier = match connection {
             Connection::None => Carrier::Datagram,
@@ -245,7 +246,7 @@ impl Engine {
         }
     }
 
-    /// Whether a 2xx gives an answer, now or in a provisional response before, that the caller can be told.
+    /// Whether a 2xx gives an answer, now or in a provisional response before, that the other side can be told.
     fn judge_media(&mut self, serial: u64, attempt: AttemptId, response: &Message) -> Talk {
         if let Body::Sdp(_) = description(response)
             && let Some(attempt) = self.sessions.get(serial).and_then(|session| session.attempt(attempt))
@@ -253,10 +254,12 @@ impl Engine {
             attempt.agreement = None;
         }
         self.take_answer(serial, attempt, response);
-        match self.answer_caller(serial, attempt) {
-            Some(_) => Talk::Usable,
-            None => Talk::Unusable,
-        }
+        let session = self.sessions.get(serial);
+        let usable = match session.filter(|session| session.setup.is_none()) {
+            Some(session) => session.suits(attempt),
+            None => self.answer_caller(serial, attempt).is_some(),
+        };
+        if usable { Talk::Usable } else { Talk::Unusable }
     }
 }
 

@@ -7,10 +7,11 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use um_sip::endpoint::{DialogId, Inside};
-use um_sip::{Flow, Transport, Uri};
+use um_sip::{Flow, Method, Transport, Uri};
 use um_topology::Host;
 
 use super::Engine;
+use super::session::Sender;
 use super::way::{Arrival, User, Way, topology_transport};
 use crate::locate::{Located, Place};
 use crate::observation::Observation;
@@ -23,6 +24,8 @@ pub(super) enum Task {
     Acknowledge,
     /// The BYE; an ACK that is still owed goes with it.
     HangUp,
+    /// Another request inside the dialog; whoever it is for hears of its response, or that there is none.
+    Request(Method, Box<Inside>, Sender),
     /// These bytes.
     Deliver(Bytes),
 }
@@ -60,6 +63,9 @@ impl Engine {
     /// Sends ACK or BYE in a dialog. `known` is a flow that has served it.
     pub(super) fn run_errand(&mut self, now: Instant, dialog: DialogId, known: Flow, task: Task) {
         let Some(next_hop) = self.endpoint.dialog(dialog).map(|dialog| dialog.next_hop().clone()) else {
+            if let Task::Request(_, _, sender) = task {
+                self.on_not_sent(sender);
+            }
             return;
         };
         let errand = Errand {
@@ -147,6 +153,14 @@ impl Engine {
         }
     }
 
+    /// A request inside a dialog could not be sent.
+    fn on_not_sent(&mut self, sender: Sender) {
+        match sender {
+            Sender::Notice(number) => self.unsubscribe(number),
+            Sender::Attempt(..) | Sender::Probe(_) => {}
+        }
+    }
+
     fn is_ours(&self, flow: Flow) -> bool {
         flow.connection.is_some_and(|connection| self.connections.is_open(connection))
     }
@@ -171,8 +185,16 @@ impl Engine {
                     self.endpoint.forget(dialog);
                 }
             }
+            (Task::Request(method, inside, sender), Some(dialog)) => {
+                match self.endpoint.request_inside(now, dialog, flow, method, inside) {
+                    Ok(transaction) => {
+                        self.senders.insert(transaction, *sender);
+                    }
+                    Err(_) => self.on_not_sent(*sender),
+                }
+            }
             (Task::Deliver(bytes), _) => self.outputs.push_back(Output::Send { flow, bytes: bytes.clone() }),
-            (Task::Acknowledge | Task::HangUp, None) => {}
+            (Task::Acknowledge | Task::HangUp | Task::Request(..), None) => {}
         }
     }
 
@@ -181,6 +203,7 @@ impl Engine {
         self.observe(Observation::Dropped { reason: "no_way_to_peer", count: 1 });
         match (&errand.task, errand.dialog) {
             (Task::HangUp, Some(dialog)) => self.endpoint.forget(dialog),
+            (Task::Request(_, _, sender), _) => self.on_not_sent(*sender),
             (Task::HangUp | Task::Acknowledge | Task::Deliver(_), _) => {}
         }
     }

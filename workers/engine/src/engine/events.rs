@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use um_sip::Transport;
 use um_sip::endpoint::{ClientTransaction, DialogId, Event as Sip, Output as SipOutput};
+use um_sip::{Message, Transport};
 
 use super::Engine;
 use super::session::Sender;
@@ -48,6 +48,9 @@ impl Engine {
                         &message,
                     ),
                     Some(Sender::Probe(probe)) => self.on_probe_response(now, probe, &message),
+                    Some(Sender::Notice(number)) => {
+                        self.on_notice_response(now, transaction, number, &message)
+                    }
                     None => self.on_unexpected_response(now, dialog, kind, flow),
                 }
             }
@@ -80,8 +83,25 @@ impl Engine {
                 self.on_attempt_lost(serial, attempt)
             }
             (Some(Sender::Probe(probe)), _) => self.on_probe_unanswered(now, probe),
+            (Some(Sender::Notice(number)), _) => {
+                self.senders.remove(&transaction);
+                self.unsubscribe(number);
+            }
             // A BYE without an answer: the dialog is gone all the same.
             (None, _) => {}
+        }
+    }
+
+    fn on_notice_response(
+        &mut self,
+        now: Instant,
+        transaction: ClientTransaction,
+        number: u64,
+        response: &Message,
+    ) {
+        if let Some(status) = response.status().filter(|status| status.is_final()) {
+            self.senders.remove(&transaction);
+            self.on_notice_answered(now, number, status.code());
         }
     }
 

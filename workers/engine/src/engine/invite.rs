@@ -11,7 +11,7 @@ use um_sip::{Flow, HeaderName, Message, Method};
 
 use super::Engine;
 use super::apply::is_draining;
-use super::session::{Leg, Search, Session, Setup, Story};
+use super::session::{Leg, Party, Search, Session, Setup, Story};
 use super::view::{Moment, limits};
 use crate::admission::Refusal;
 use crate::call::Plan;
@@ -135,7 +135,7 @@ impl Engine {
                 .and_then(|uri| uri.user_text().map(|user| user.into_owned())),
             answer: None,
         };
-        let caller = Leg { dialog: None, flow, line: line.id.clone(), negotiation: None, placed: None };
+        let caller = Leg::new(flow, line.id.clone(), Party::Other);
         let story = Story {
             call_id: Arc::from(invite.call_id()),
             line_in: line.id.clone(),
@@ -154,8 +154,9 @@ impl Engine {
         let hops = invite.max_forwards().unwrap_or(headers::MAX_FORWARDS).saturating_sub(1);
         let search = Search::new(Side::Outbound, Arc::new(Plan { route: *route, own }), hops);
         self.lines.begin(&[flow.line]);
-        self.begin_search(now, &line.id, &search);
-        let session = Session::new(now, Arc::clone(&self.configuration), caller, setup, search, story);
+        let configuration = Arc::clone(&self.configuration);
+        self.begin_search(now, &line.id, &search, &configuration);
+        let session = Session::new(now, configuration, caller, setup, search, story);
         let serial = self.sessions.insert(session);
         self.observe(Observation::CallStarted {
             call: self.call_key(serial),

@@ -116,9 +116,15 @@ impl Engine {
     }
 
     /// Counts what a search for a call of this line may use.
-    pub(super) fn begin_search(&mut self, now: Instant, line_in: &Id, search: &Search) {
+    pub(super) fn begin_search(
+        &mut self,
+        now: Instant,
+        line_in: &Id,
+        search: &Search,
+        configuration: &Configuration,
+    ) {
         let line_out = &search.plan.route.line_out;
-        self.lines.begin(&search.lines(&self.configuration));
+        self.lines.begin(&search.lines(configuration));
         self.admission.begin_outbound(now, line_out, same_line(line_in, line_out));
     }
 

@@ -30,6 +30,7 @@ impl Engine {
             (Method::Invite, Some(dialog)) => self.on_reinvite(now, transaction, dialog, request),
             (Method::Bye, Some(dialog)) => self.on_bye(now, transaction, dialog),
             (Method::Options, dialog) => self.on_options(now, transaction, dialog),
+            (Method::Refer, dialog) => self.on_refer(now, transaction, dialog, request),
             (
                 Method::Bye
                 | Method::Ack
@@ -40,7 +41,6 @@ impl Engine {
                 | Method::Info
                 | Method::Subscribe
                 | Method::Notify
-                | Method::Refer
                 | Method::Message
                 | Method::Publish,
                 _,
@@ -78,6 +78,8 @@ impl Engine {
         self.respond(now, transaction, &reply(200));
         if let Some((serial, side)) = self.sessions.by_dialog(dialog) {
             self.tell(serial, Event::HungUp(side));
+        } else if let Some(serial) = self.sessions.by_parting(dialog) {
+            self.on_parted(now, serial);
         }
     }
 

@@ -13,10 +13,11 @@ use bytes::Bytes;
 use um_media::sdp::Agreement;
 use um_media::{LocalMedia, Negotiation, PortPair};
 use um_routing::{Explanation, TargetId};
-use um_sip::endpoint::{ClientTransaction, DialogId, Identity, ServerTransaction};
+use um_sip::endpoint::{ClientTransaction, DialogId, Extra, Identity, ServerTransaction};
 use um_sip::{Flow, LineIndex};
 use um_topology::Id;
 
+use super::transfer::Transfer;
 use super::way::{User, Way};
 use crate::call::words::{AttemptId, Carrier, Side};
 use crate::call::{Call, Plan};
@@ -32,6 +33,8 @@ pub(super) struct Session {
     pub(super) setup: Option<Box<Setup>>,
     /// The attempts to find a party for one side, while there are any.
     pub(super) search: Option<Box<Search>>,
+    /// The last transfer.
+    pub(super) transfer: Option<Box<Transfer>>,
     /// The party that is bridged on each side; the caller's from the beginning.
     inbound: Option<Leg>,
     outbound: Option<Leg>,
@@ -55,6 +58,18 @@ pub(super) struct Leg {
     pub(super) negotiation: Option<Negotiation>,
     /// What it counts against, if we placed it.
     pub(super) placed: Option<Placed>,
+    pub(super) party: Party,
+    /// Whether a REFER came in its dialog.
+    pub(super) has_referred: bool,
+}
+
+/// Who is at the far end of a leg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Party {
+    /// A UM server; it may transfer.
+    Um,
+    /// Anybody else.
+    Other,
 }
 
 /// What a leg that we placed counts against until it ends.
@@ -90,6 +105,8 @@ pub(super) struct Search {
     pub(super) description: u64,
     /// Max-Forwards of what we send.
     pub(super) max_forwards: u8,
+    /// What an INVITE says besides what the plan has.
+    pub(super) headers: Vec<Extra>,
     /// The target that the call counts against now.
     pub(super) counted: Option<usize>,
 }
@@ -152,6 +169,8 @@ pub(super) enum Sender {
     Attempt(u64, AttemptId),
     /// A probe of a target.
     Probe(crate::health::ProbeId),
+    /// The subscription of a peer that referred.
+    Notice(u64),
 }
 
 /// All calls of a shard.
@@ -160,6 +179,8 @@ pub(super) struct Sessions {
     calls: BTreeMap<u64, Box<Session>>,
     servers: BTreeMap<ServerTransaction, u64>,
     dialogs: BTreeMap<DialogId, (u64, Side)>,
+    /// Of referrers whose side another leg has taken.
+    parting: BTreeMap<DialogId, u64>,
     relays: BTreeMap<u64, u64>,
     deadlines: BTreeSet<(Instant, u64)>,
     last: u64,
@@ -180,6 +201,7 @@ impl Session {
             configuration,
             setup: Some(Box::new(setup)),
             search: Some(Box::new(search)),
+            transfer: None,
             inbound: Some(caller),
             outbound: None,
             media: None,
@@ -224,6 +246,12 @@ impl Session {
     }
 }
 
+impl Leg {
+    pub(super) const fn new(flow: Flow, line: Id, party: Party) -> Self {
+        Self { dialog: None, flow, line, negotiation: None, placed: None, party, has_referred: false }
+    }
+}
+
 impl Held {
     /// What one side is told of where we receive.
     pub(super) fn local(&self, side: Side) -> LocalMedia {
@@ -236,9 +264,9 @@ impl Held {
 }
 
 impl Search {
-    pub(super) const fn new(side: Side, plan: Arc<Plan>, max_forwards: u8) -> Self {
-        let (attempt, identity) = (None, None);
-        Self { side, plan, attempt, identity, description: 0, max_forwards, counted: None }
+    pub(super) fn new(side: Side, plan: Arc<Plan>, max_forwards: u8) -> Self {
+        let (attempt, identity, headers) = (None, None, Vec::new());
+        Self { side, plan, attempt, identity, description: 0, max_forwards, headers, counted: None }
     }
 
     /// The lines whose sockets it may need.
@@ -304,6 +332,22 @@ impl Sessions {
     /// Says where a dialog is bridged, from now on.
     pub(super) fn name_dialog(&mut self, dialog: DialogId, serial: u64, side: Side) {
         self.dialogs.insert(dialog, (serial, side));
+    }
+
+    /// Says that a dialog is bridged no more, but not hung up.
+    pub(super) fn name_parting(&mut self, dialog: DialogId, serial: u64) {
+        self.dialogs.remove(&dialog);
+        self.parting.insert(dialog, serial);
+    }
+
+    pub(super) fn by_parting(&self, dialog: DialogId) -> Option<u64> {
+        self.parting.get(&dialog).copied()
+    }
+
+    /// The leg of a dialog has left its call.
+    pub(super) fn forget_dialog(&mut self, dialog: DialogId) {
+        self.dialogs.remove(&dialog);
+        self.parting.remove(&dialog);
     }
 
     /// The caller's INVITE is answered: what it needed goes.

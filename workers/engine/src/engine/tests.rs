@@ -30,6 +30,7 @@ mod parties;
 mod probing;
 mod refusing;
 mod shards;
+mod transfer;
 
 use parties::{Caller, Sent, content};
 

@@ -47,13 +47,13 @@ fn request_uri(invite: &Message) -> Result<Uri, Unreadable> {
 }
 
 /// A party whose URI routing can read.
-fn party(address: &NameAddr) -> Option<Party> {
+pub(crate) fn party(address: &NameAddr) -> Option<Party> {
     let uri = address.uri.as_str().parse().ok()?;
     Some(Party { display: address.display.clone(), uri })
 }
 
 /// A caller of whom nothing can be read (RFC 3323 §4.1.1.3).
-fn anonymous() -> Party {
+pub(crate) fn anonymous() -> Party {
     let host = um_topology::Host::Name(Box::from("anonymous.invalid"));
     Party { display: Some(Box::from("Anonymous")), uri: Uri::sip(Some("anonymous"), host, None) }
 }
