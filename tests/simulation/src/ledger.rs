@@ -176,11 +176,11 @@ impl Ledger {
         };
         let status = message.status().map_or(0, um_sip::StatusCode::code);
         let facts = &mut self.calls[caller];
-        if (200..300).contains(&status) && facts.hung_up {
+        // What is repeated may outlive its relay, and the answer to a BYE that crossed it (RFC 3261 §15.1.2).
+        let repeated = !facts.finals.is_empty();
+        if (200..300).contains(&status) && facts.hung_up && !repeated {
             return Err(format!("call {caller}: {status} after the answer to its BYE"));
         }
-        // What is repeated may outlive its relay.
-        let repeated = !facts.finals.is_empty();
         if status >= 200 {
             let finals = &mut facts.finals;
             finals.insert((status, message.to_tag().unwrap_or_default().to_owned()));

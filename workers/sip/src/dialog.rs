@@ -4,6 +4,7 @@
 //!   101-199 with To tag --> Early --2xx--> Confirmed --BYE sent or received--> Terminating --> removed
 //!             2xx ------------------------^   |
 //!   Early: a 300-699, or the end of the INVITE transaction, removes it
+//!   Terminating: while a subscription uses the dialog too it goes to Lingering (RFC 5057), then is removed
 //! ```
 //!
 //! It holds tags, sequence numbers, route set and remote target, and makes the start of every request sent inside.
@@ -11,11 +12,16 @@
 
 use crate::{flow::LineIndex, name_addr::NameAddr, uri::Uri};
 
+pub(crate) use self::offer::{Carrier, Offer, brings_session, is_session};
+pub use self::peer::Peer;
 pub(crate) use self::pending::{DeferredBye, Pending, Unacknowledged};
 pub use self::route_set::{RouteSet, Routing};
 pub(crate) use self::table::DialogTable;
 
 mod create;
+mod glare;
+mod offer;
+mod peer;
 mod pending;
 mod route_set;
 mod table;
@@ -38,6 +44,8 @@ pub enum State {
     Confirmed,
     /// A BYE was sent or received; nothing but its end is to come.
     Terminating,
+    /// The call is over, a subscription within the dialog is not ([`crate::Endpoint::begin_usage`]).
+    Lingering,
 }
 
 /// What is wrong with the CSeq of a request in a dialog.
@@ -64,6 +72,9 @@ pub struct Dialog {
     pub(crate) remote_target: Uri,
     /// User part of our Contact.
     pub(crate) contact_user: Option<Box<str>>,
+    pub(crate) peer: Peer,
+    /// How many usages there are besides the call (RFC 5057).
+    pub(crate) usages: u8,
     pub(crate) pending: Pending,
 }
 
@@ -138,6 +149,12 @@ impl Dialog {
     #[must_use]
     pub fn route_set(&self) -> &RouteSet {
         &self.route_set
+    }
+
+    /// Returns what the peer said last of the methods and extensions that it knows.
+    #[must_use]
+    pub fn peer(&self) -> &Peer {
+        &self.peer
     }
 
     /// Returns the URI that decides where our requests are sent (RFC 3261 §8.1.2).

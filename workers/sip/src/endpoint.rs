@@ -13,7 +13,12 @@
 //! 5. After [`ResponseKind::Success`] to an INVITE call [`Endpoint::ack`] once. [`ResponseKind::Fork`] and
 //!    [`ResponseKind::Late`] are ended with [`Endpoint::bye`] alone, which sends the ACK that is owed.
 //! 6. [`Endpoint::cancel`] wants the final response, [`Endpoint::abandon`] wants to hear nothing more but a late 2xx.
-//! 7. A dialog ends with [`Endpoint::bye`], with a BYE received and answered, or with [`Endpoint::forget`].
+//! 7. [`Reply::reliable`] sends a 1xx that is repeated until its PRACK, an event to be answered, or until
+//!    [`Event::ProvisionalMissing`]; a 2xx given meanwhile is held back while the 1xx has a session description. A reliable
+//!    1xx of the peer ([`Event::Response`] with `reliable`) is acknowledged with [`Endpoint::prack`].
+//! 8. A subscription within the dialog of a call (REFER) is announced with [`Endpoint::begin_usage`], so that its NOTIFYs
+//!    may come and go after the BYE.
+//! 9. A dialog ends with [`Endpoint::bye`], with a BYE received and answered, or with [`Endpoint::forget`].
 //!
 //! # What it does by itself
 //!
@@ -41,6 +46,7 @@ pub use self::{
     counters::{Counters, DropReason, RefuseReason},
     draft::{ActError, Body, CopiedLine, Extra, Identity, Inside, Reply, Request},
     event::{ClientTransaction, DialogId, Event, Output, ResponseKind, ServerTransaction},
+    reliable::Reliable,
 };
 
 mod answer;
@@ -56,11 +62,15 @@ mod identity;
 mod inside;
 mod keys;
 mod originate;
+mod prack;
+mod provisional;
 mod receive_request;
 mod receive_response;
 mod refuse;
+mod reliable;
 mod table;
 mod timeout;
+mod usage;
 
 use self::{identity::Randomness, table::Table};
 
@@ -140,6 +150,12 @@ impl Endpoint {
     #[must_use]
     pub fn dialog(&self, id: DialogId) -> Option<&Dialog> {
         self.dialogs.get(id)
+    }
+
+    /// Finds a dialog, as `Replaces` and `Target-Dialog` name it (RFC 3891 §3); in any state.
+    #[must_use]
+    pub fn find_dialog(&self, call_id: &str, local_tag: &str, remote_tag: &str) -> Option<DialogId> {
+        self.dialogs.find(local_tag, remote_tag, call_id)
     }
 
     /// Returns how many transactions there are.

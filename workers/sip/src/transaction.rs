@@ -10,12 +10,14 @@
 //! | [`ServerInvite`] | §17.2.1, RFC 6026 | G H I L |
 //! | [`ServerNonInvite`] | §17.2.2, RFC 4320 | J |
 //! | [`Acceptance`] | §13.3.1.4 | the repeated 2xx of a UAS |
+//! | [`Provisional`] | RFC 3262 §3 | the repeated reliable 1xx of a UAS |
 
 use std::time::{Duration, Instant};
 
 pub use self::acceptance::Acceptance;
 pub use self::client_invite::ClientInvite;
 pub use self::client_non_invite::ClientNonInvite;
+pub use self::provisional::Provisional;
 pub use self::server_invite::ServerInvite;
 pub use self::server_non_invite::ServerNonInvite;
 pub use self::timers::{Timer, TimerTable};
@@ -27,6 +29,7 @@ pub mod acceptance;
 pub mod client_invite;
 pub mod client_non_invite;
 mod outbox;
+pub mod provisional;
 pub mod server_invite;
 pub mod server_non_invite;
 mod timers;

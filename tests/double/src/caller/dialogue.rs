@@ -20,7 +20,7 @@ impl CallerAgent {
             Event::Request { transaction, dialog, message, .. } => {
                 self.on_request(now, transaction, dialog, &message);
             }
-            Event::Response { transaction, dialog, kind, flow, message } => {
+            Event::Response { transaction, dialog, kind, flow, message, .. } => {
                 self.on_response(now, transaction, dialog, kind, flow, &message);
             }
             Event::TimedOut { transaction } => self.on_silence(now, transaction, Outcome::NoResponse),
@@ -34,6 +34,7 @@ impl CallerAgent {
             Event::Cancelled { .. }
             | Event::Acknowledged { .. }
             | Event::AckMissing { .. }
+            | Event::ProvisionalMissing { .. }
             | Event::FlowLost { .. } => {}
         }
     }

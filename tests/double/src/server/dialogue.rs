@@ -28,7 +28,7 @@ impl ServerAgent {
                     self.end(now, number, Ending::Cancelled);
                 }
             }
-            Event::AckMissing { dialog } => {
+            Event::AckMissing { dialog } | Event::ProvisionalMissing { dialog, .. } => {
                 let number = self.by_dialog.get(&dialog).copied();
                 if let Some(number) = number {
                     self.stats.broken += 1;

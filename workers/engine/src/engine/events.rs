@@ -36,8 +36,10 @@ impl Engine {
                 }
             }
             Sip::Acknowledged { dialog, .. } => self.tell_of_dialog(dialog, Event::Acknowledged),
-            Sip::AckMissing { dialog } => self.tell_of_dialog(dialog, Event::Unacknowledged),
-            Sip::Response { transaction, dialog, kind, flow, message } => {
+            Sip::AckMissing { dialog } | Sip::ProvisionalMissing { dialog, .. } => {
+                self.tell_of_dialog(dialog, Event::Unacknowledged);
+            }
+            Sip::Response { transaction, dialog, kind, flow, message, .. } => {
                 match self.senders.get(&transaction).copied() {
                     Some(Sender::Attempt(serial, attempt)) => self.on_attempt_response(
                         now,

@@ -1,6 +1,6 @@
 //! Making a dialog of the message that begins it, and refreshing it (RFC 3261 §12.1, §12.2, §13.2.2.4).
 
-use super::{Dialog, Pending, Role, RouteSet, State};
+use super::{Dialog, Peer, Pending, Role, RouteSet, State};
 use crate::{
     error::HeaderError, flow::LineIndex, header_name::HeaderName, message::Message, name_addr::NameAddr,
     uri::Uri,
@@ -26,6 +26,8 @@ impl Dialog {
             remote_cseq: Some(request.cseq().number),
             route_set: RouteSet::of_uas(request.list(HeaderName::RecordRoute)?),
             contact_user: None,
+            peer: Peer::of(request),
+            usages: 0,
             pending: Pending::default(),
         })
     }
@@ -57,6 +59,8 @@ impl Dialog {
             route_set: RouteSet::of_uac(response.list(HeaderName::RecordRoute)?),
             remote_target,
             contact_user,
+            peer: Peer::of(response),
+            usages: 0,
             pending: Pending::default(),
         })
     }

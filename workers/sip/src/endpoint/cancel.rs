@@ -59,10 +59,15 @@ impl Endpoint {
             tag: &entry.tag,
             contact: None,
             product: self.config.product.as_deref(),
+            rseq: None,
         };
         let bytes = compose::reply(&message, flow.remote, &parts);
+        // A 2xx that is held back is decided, though it is not out: as if the CANCEL had crossed it.
+        let is_accepted = entry.reliable.as_ref().is_some_and(|reliable| reliable.is_accepted());
         let waits = match &entry.machine {
-            ServerMachine::Invite(machine) => machine.state() == server_invite::State::Proceeding,
+            ServerMachine::Invite(machine) => {
+                machine.state() == server_invite::State::Proceeding && !is_accepted
+            }
             ServerMachine::Other(_) => false,
         };
         let is_news = waits && entry.cancellation == Cancellation::None;
@@ -86,6 +91,7 @@ impl Endpoint {
             cseq,
             flow,
             request: bytes::Bytes::new(),
+            has_offer: false,
             contact_user: None,
             audience: Audience::Nobody,
             dialog: None,

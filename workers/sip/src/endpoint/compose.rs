@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 
-use super::{Body, Extra, LineProfile, Reply};
+use super::{Body, Extra, LineProfile, Reliable, Reply};
 use crate::{
     builder::{RequestBuilder, RequestHead, ResponseBuilder, ack_for_failure, cancel},
     flow::Transport,
@@ -13,6 +13,7 @@ use crate::{
     message::{HeaderLine, Message},
     method::Method,
     name_addr::NameAddr,
+    rseq::RSeq,
     shard,
     uri::Uri,
 };
@@ -23,6 +24,8 @@ pub(super) struct ReplyParts<'a> {
     pub(super) tag: &'a str,
     pub(super) contact: Option<NameAddr>,
     pub(super) product: Option<&'a str>,
+    /// Set in a reliable provisional response.
+    pub(super) rseq: Option<RSeq>,
 }
 
 /// Writes a response.
@@ -34,6 +37,9 @@ pub(super) fn reply(request: &Message, source: SocketAddr, parts: &ReplyParts<'_
     };
     if let Some(contact) = &parts.contact {
         builder = builder.header(HeaderName::Contact, contact);
+    }
+    if let Some(rseq) = parts.rseq {
+        builder = builder.header(HeaderName::Require, "100rel").header(HeaderName::RSeq, rseq);
     }
     let ours = |name| is_owned(name) || (name == HeaderName::Contact && parts.contact.is_some());
     builder = write_extras(builder, &reply.headers, ours);
@@ -50,6 +56,8 @@ pub(super) fn reply(request: &Message, source: SocketAddr, parts: &ReplyParts<'_
 pub(super) struct RequestParts<'a> {
     pub(super) head: RequestHead<'a>,
     pub(super) routes: &'a [NameAddr],
+    /// What a PRACK acknowledges.
+    pub(super) reliable: Option<Reliable>,
     pub(super) contact: Option<NameAddr>,
     pub(super) headers: &'a [Extra],
     pub(super) body: Option<&'a Body>,
@@ -61,6 +69,9 @@ pub(super) fn request(parts: &RequestParts<'_>) -> Bytes {
     let mut builder = RequestBuilder::new(&parts.head).route_set(parts.routes);
     if let Some(contact) = &parts.contact {
         builder = builder.header(HeaderName::Contact, contact);
+    }
+    if let Some(reliable) = &parts.reliable {
+        builder = builder.header(HeaderName::RAck, reliable);
     }
     let ours = |name| {
         is_owned(name)
@@ -143,6 +154,8 @@ fn is_owned(name: HeaderName) -> bool {
             | HeaderName::RecordRoute
             | HeaderName::ContentLength
             | HeaderName::ContentType
+            | HeaderName::RSeq
+            | HeaderName::RAck
     )
 }
 

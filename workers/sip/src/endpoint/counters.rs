@@ -18,13 +18,15 @@ pub enum DropReason {
     /// A response that would open more dialogs than one INVITE, or the endpoint, may have; a provisional one is still
     /// reported, without a dialog.
     TooManyForks,
+    /// A reliable provisional response ahead of one that is missing (RFC 3262 §4): it comes again.
+    OutOfOrder,
     /// A 1xx or 2xx to an INVITE whose headers make no dialog; a 2xx is reported as [`super::ResponseKind::Broken`].
     Undialogable,
 }
 
 impl DropReason {
     /// All reasons, in the order of their counters.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::KeepAlive,
         Self::Malformed,
         Self::UnknownLine,
@@ -32,6 +34,7 @@ impl DropReason {
         Self::StrayAck,
         Self::StrayResponse,
         Self::TooManyForks,
+        Self::OutOfOrder,
         Self::Undialogable,
     ];
 
@@ -46,6 +49,7 @@ impl DropReason {
             Self::StrayAck => "stray_ack",
             Self::StrayResponse => "stray_response",
             Self::TooManyForks => "too_many_forks",
+            Self::OutOfOrder => "out_of_order",
             Self::Undialogable => "undialogable",
         }
     }
@@ -58,13 +62,14 @@ pub enum RefuseReason {
     Malformed,
     /// No room for another transaction or dialog: 503.
     Full,
-    /// In no dialog that exists, or a CANCEL without its INVITE: 481.
+    /// In no dialog that exists, a CANCEL without its INVITE, or a PRACK without its response: 481.
     NoDialog,
     /// The same request over a second way: 482 (RFC 3261 §8.2.2.2).
     Merged,
-    /// CSeq lower than before, or a re-INVITE during another: 500 with `Retry-After` (§12.2.2, §14.2).
+    /// CSeq lower than before, or an INVITE or UPDATE during another, or with an offer before the last one is answered: 500
+    /// with `Retry-After` (§12.2.2, §14.2, RFC 3311 §5.2).
     Disorder,
-    /// A re-INVITE that crosses one of ours: 491 (§14.2).
+    /// An INVITE that crosses one of ours, or an offer that crosses ours: 491 (§14.2, RFC 3311 §5.2).
     Pending,
 }
 

@@ -68,19 +68,29 @@ pub struct Reply {
     pub headers: Vec<Extra>,
     /// The body, if any.
     pub body: Option<Body>,
+    /// Whether a 101–199 is sent reliably (RFC 3262).
+    pub reliable: bool,
 }
 
 impl Reply {
     /// Starts a response with nothing but its status.
     #[must_use]
     pub fn new(status: StatusCode) -> Self {
-        Self { status, reason: None, contact_user: None, headers: Vec::new(), body: None }
+        Self { status, reason: None, contact_user: None, headers: Vec::new(), body: None, reliable: false }
     }
 
     /// Adds a header.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: impl Into<String>) -> Self {
         self.headers.push(Extra::Named(name, value.into()));
+        self
+    }
+
+    /// Sends the 101–199 to an INVITE reliably (RFC 3262): repeated until its PRACK, after those before it. Only to a
+    /// caller that supports `100rel`.
+    #[must_use]
+    pub fn reliable(mut self) -> Self {
+        self.reliable = true;
         self
     }
 

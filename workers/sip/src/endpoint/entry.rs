@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 
 use super::{
     DialogId, keys,
+    provisional::Provisionals,
     table::{Due, Path},
 };
 use crate::{
@@ -56,6 +57,10 @@ pub(super) struct ServerEntry {
     /// Number in CSeq.
     pub(super) cseq: u32,
     pub(super) cancellation: Cancellation,
+    /// Whether an INVITE brought an offer, or our first reliable response to it did.
+    pub(super) has_offer: bool,
+    /// Our reliable provisional responses to an INVITE.
+    pub(super) reliable: Option<Box<Provisionals>>,
     /// Our 2xx while it waits for its ACK.
     pub(super) acceptance: Option<Acceptance>,
     pub(super) timing: Timing,
@@ -84,6 +89,11 @@ impl ServerEntry {
         }
     }
 
+    /// Whether the final response of an INVITE has gone out.
+    pub(super) fn is_answered(&self) -> bool {
+        self.request.is_none()
+    }
+
     pub(super) fn is_over(&self) -> bool {
         match &self.machine {
             ServerMachine::Invite(machine) => machine.state() == server_invite::State::Terminated,
@@ -99,7 +109,8 @@ impl Due for ServerEntry {
             ServerMachine::Other(machine) => machine.poll_timeout(),
         };
         let acceptance = self.acceptance.as_ref().map(Acceptance::poll_timeout);
-        machine.map(|(at, _)| at).into_iter().chain(acceptance).min()
+        let reliable = self.reliable.as_ref().and_then(|reliable| reliable.machine.poll_timeout());
+        [machine.map(|(at, _)| at), acceptance, reliable].into_iter().flatten().min()
     }
 
     fn scheduled(&mut self) -> &mut Option<Instant> {
@@ -141,6 +152,8 @@ pub(super) struct ClientEntry {
     pub(super) flow: Flow,
     /// The request as sent, for the ACK of a failure and for a CANCEL; only of an INVITE, until it is final.
     pub(super) request: Bytes,
+    /// Whether an INVITE brought an offer.
+    pub(super) has_offer: bool,
     /// User part of our Contact in this INVITE.
     pub(super) contact_user: Option<Box<str>>,
     pub(super) audience: Audience,

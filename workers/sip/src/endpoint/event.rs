@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::Reliable;
 use crate::{flow::Flow, message::Message};
 
 /// Handle of a server transaction: a request that we received. Never used twice.
@@ -37,7 +38,8 @@ pub enum Output {
 #[derive(Clone, Debug)]
 pub enum Event {
     /// A new request; it must be answered with [`super::Endpoint::respond`]. Never ACK, never CANCEL.
-    /// In a dialog its CSeq has been checked, and its remote target taken over where it is a refresh.
+    /// In a dialog its CSeq has been checked, and that it crosses no offer; its remote target is taken over when it is
+    /// answered with a 2xx. A PRACK acknowledges a reliable 1xx that waited for it.
     Request {
         /// To answer with.
         transaction: ServerTransaction,
@@ -78,10 +80,20 @@ pub enum Event {
         dialog: Option<DialogId>,
         /// What it asks of the user.
         kind: ResponseKind,
+        /// Set for a reliable 1xx: it came in order, for the first time, and awaits [`super::Endpoint::prack`].
+        reliable: Option<Reliable>,
         /// How it came.
         flow: Flow,
         /// The response.
         message: Message,
+    },
+    /// A reliable 1xx of ours was repeated for 64·T1 without a PRACK: answer the INVITE with a 5xx (RFC 3262 §3), or
+    /// end its dialog with [`super::Endpoint::bye`], which does that, if a 2xx was given already and held back.
+    ProvisionalMissing {
+        /// Of the INVITE.
+        transaction: ServerTransaction,
+        /// Its dialog.
+        dialog: DialogId,
     },
     /// No response in time: synthetic 408 (RFC 3261 §8.1.3.1). Late responses to an INVITE are still dealt with.
     TimedOut {
@@ -123,6 +135,6 @@ pub enum ResponseKind {
     /// A 2xx to an INVITE that was abandoned, timed out or failed before: end it with [`super::Endpoint::bye`].
     Late,
     /// A 2xx to an INVITE from which no dialog can be made, so that it can be neither acknowledged nor ended: the
-    /// attempt has failed. The last event of its transaction.
+    /// attempt has failed. Only a [`Self::Late`] one may follow.
     Broken,
 }

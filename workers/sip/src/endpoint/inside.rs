@@ -5,25 +5,27 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::{
-    ActError, ClientTransaction, DialogId, Endpoint, Extra, Inside,
+    ActError, ClientTransaction, DialogId, Endpoint, Extra, Inside, Reliable,
     entry::{Audience, SentAck},
     originate::Outgoing,
+    receive_request::outlives_call,
 };
 use crate::{
-    dialog::{DeferredBye, Dialog, Role, State, Unacknowledged},
+    dialog::{Carrier, DeferredBye, Dialog, Role, State, Unacknowledged, is_session},
     flow::{Flow, LineIndex},
     message::Message,
     method::Method,
 };
 
 impl Endpoint {
-    /// Sends a request inside of a dialog, over the flow towards its [`Dialog::next_hop`]. For ACK and BYE there are
-    /// [`Self::ack`] and [`Self::bye`].
+    /// Sends a request inside of a dialog, early or confirmed, over the flow towards its [`Dialog::next_hop`]. For ACK, BYE
+    /// and PRACK there are [`Self::ack`], [`Self::bye`] and [`Self::prack`].
     ///
     /// # Errors
     ///
-    /// [`ActError::Gone`] if the dialog is over; [`ActError::NotAllowed`] for ACK, BYE and CANCEL, and for an INVITE while
-    /// another one is under way in either direction (§14.1); [`ActError::Full`]; [`ActError::UnknownLine`].
+    /// [`ActError::Gone`] if the dialog is over; [`ActError::NotAllowed`] for ACK, BYE, CANCEL and PRACK, for an INVITE while
+    /// another one is under way in either direction (§14.1), for an UPDATE while another one of ours is (RFC 3311 §5.1), and
+    /// for an offer while another one has no answer; [`ActError::Full`]; [`ActError::UnknownLine`].
     pub fn request_inside(
         &mut self,
         now: Instant,
@@ -32,21 +34,20 @@ impl Endpoint {
         method: &Method,
         inside: &Inside,
     ) -> Result<ClientTransaction, ActError> {
-        let known = self.dialogs.get(dialog).filter(|dialog| dialog.state != State::Terminating);
-        let pending = &known.ok_or(ActError::Gone)?.pending;
-        let is_invite = *method == Method::Invite;
-        let is_busy = pending.invite_in.is_some() || pending.invite_out.is_some();
-        if matches!(method, Method::Ack | Method::Bye | Method::Cancel) || (is_invite && is_busy) {
+        let known = self.dialogs.get(dialog).ok_or(ActError::Gone)?;
+        match known.state {
+            State::Early | State::Confirmed => {}
+            State::Lingering if outlives_call(method) => {}
+            State::Terminating | State::Lingering => return Err(ActError::Gone),
+        }
+        let act = Act::new(method, inside);
+        if !known.may_send(method, act.has_session()) {
             return Err(ActError::NotAllowed);
         }
         if self.table.is_full() {
             return Err(ActError::Full);
         }
-        let id = self.launch_inside(now, dialog, flow, method, inside, Audience::User)?;
-        if let Some(dialog) = self.dialogs.get_mut(dialog).filter(|_| is_invite) {
-            dialog.pending.invite_out = Some(id);
-        }
-        Ok(id)
+        self.launch_inside(now, dialog, flow, &act)
     }
 
     /// Acknowledges the 2xx that is an event with [`super::ResponseKind::Success`]; `inside` has the SDP answer if the 2xx had
@@ -59,9 +60,12 @@ impl Endpoint {
         let known = self.dialogs.get(dialog).ok_or(ActError::Gone)?;
         let owed = known.pending.unacknowledged.ok_or(ActError::NotAllowed)?;
         let to_tag = Box::from(known.remote_tag());
-        let bytes = self.write_inside(dialog, flow, &Method::Ack, owed.cseq, inside)?;
+        let bytes = self.write_inside(dialog, flow, &Act::new(&Method::Ack, inside), owed.cseq)?;
         if let Some(known) = self.dialogs.get_mut(dialog) {
             known.pending.unacknowledged = None;
+            if let Some(invite) = owed.invite {
+                known.pending.end_offer(Carrier::Client(invite));
+            }
         }
         self.send(flow, bytes.clone());
         if let Some(entry) = owed.invite.and_then(|invite| self.table.client(invite)) {
@@ -74,10 +78,13 @@ impl Endpoint {
     /// (§15): it is sent when the ACK comes or is given up, and `None` is returned. Requests that come in the dialog
     /// from now on are answered without an event; it is removed when the BYE has its answer.
     ///
+    /// A 2xx that waits for a PRACK (RFC 3262 §3) has not gone out: then the INVITE is answered 480, or 504 if the PRACK is
+    /// missing, with these headers, and `None` is returned.
+    ///
     /// # Errors
     ///
     /// [`ActError::Gone`] if the dialog is over or being ended, [`ActError::NotAllowed`] if we are the UAS of an early
-    /// dialog (answer the INVITE instead), [`ActError::UnknownLine`].
+    /// dialog without such a 2xx (answer the INVITE instead), [`ActError::UnknownLine`].
     pub fn bye(
         &mut self,
         now: Instant,
@@ -85,10 +92,13 @@ impl Endpoint {
         flow: Flow,
         headers: Vec<Extra>,
     ) -> Result<Option<ClientTransaction>, ActError> {
-        let known = self.dialogs.get_mut(dialog).filter(|dialog| dialog.state != State::Terminating);
-        let known = known.ok_or(ActError::Gone)?;
-        if known.role == Role::Uas && known.state == State::Early {
-            return Err(ActError::NotAllowed);
+        let known = self.dialogs.get_mut(dialog).ok_or(ActError::Gone)?;
+        match known.state {
+            State::Early if known.role == Role::Uas => {
+                return self.retract(now, dialog, headers).map(|()| None);
+            }
+            State::Early | State::Confirmed => {}
+            State::Terminating | State::Lingering => return Err(ActError::Gone),
         }
         if !known.pending.awaiting_ack.is_empty() {
             known.state = State::Terminating;
@@ -98,11 +108,14 @@ impl Endpoint {
         if known.pending.unacknowledged.is_some() {
             self.ack(dialog, flow, &Inside::default())?;
         }
-        self.send_bye(now, dialog, flow, headers, Audience::User).map(Some)
+        self.send_bye(now, dialog, flow, headers).map(Some)
     }
 
-    /// Removes a dialog without telling the peer: when its takeover failed, or when it answered 481.
+    /// Removes a dialog with all of its usages, without telling the peer: when its takeover failed, or when it answered 481.
     pub fn forget(&mut self, dialog: DialogId) {
+        if let Some(known) = self.dialogs.get_mut(dialog) {
+            known.usages = 0;
+        }
         self.end_dialog(dialog);
     }
 
@@ -130,18 +143,18 @@ impl Endpoint {
             return;
         }
         let Some(bye) = known.pending.bye.take() else { return };
-        if self.send_bye(now, dialog, bye.flow, bye.headers, Audience::User).is_err() {
+        if self.send_bye(now, dialog, bye.flow, bye.headers).is_err() {
             self.end_dialog(dialog);
         }
     }
 
-    /// The peer has hung up while our BYE had to wait for his ACK: neither comes any more, and the 2xx is not repeated.
+    /// The peer has hung up while our BYE had to wait for his ACK: the BYE is not needed any more.
     pub(super) fn forget_deferred_bye(&mut self, bye: &Message) {
         let ended = self
             .dialog_of_request(bye)
             .filter(|id| self.dialogs.get(*id).is_some_and(|dialog| dialog.pending.bye.is_some()));
         if let Some(dialog) = ended {
-            self.end_dialog(dialog);
+            self.close_dialog(dialog);
         }
     }
 
@@ -151,44 +164,63 @@ impl Endpoint {
         dialog: DialogId,
         flow: Flow,
         headers: Vec<Extra>,
-        audience: Audience,
     ) -> Result<ClientTransaction, ActError> {
         let inside = Inside { headers, body: None };
-        let id = self.launch_inside(now, dialog, flow, &Method::Bye, &inside, audience)?;
+        let id = self.launch_inside(now, dialog, flow, &Act::new(&Method::Bye, &inside))?;
         if let Some(known) = self.dialogs.get_mut(dialog) {
             known.state = State::Terminating;
         }
         Ok(id)
     }
 
-    fn launch_inside(
+    pub(super) fn launch_inside(
         &mut self,
         now: Instant,
         id: DialogId,
         flow: Flow,
-        method: &Method,
-        inside: &Inside,
-        audience: Audience,
+        act: &Act<'_>,
     ) -> Result<ClientTransaction, ActError> {
         let dialog = self.dialogs.get_mut(id).ok_or(ActError::Gone)?;
         let cseq = dialog.take_cseq();
         let copy = Parts::of(dialog);
-        let outgoing = copy.outgoing(method, cseq, inside);
-        self.launch(now, flow, &outgoing, Some(id), audience)
+        let outgoing = copy.outgoing(act, cseq);
+        let transaction = self.launch(now, flow, &outgoing, Some(id), Audience::User)?;
+        if let Some(dialog) = self.dialogs.get_mut(id) {
+            dialog.pending.on_request_out(act.method, transaction, act.has_session());
+        }
+        Ok(transaction)
     }
 
     fn write_inside(
         &mut self,
         id: DialogId,
         flow: Flow,
-        method: &Method,
+        act: &Act<'_>,
         cseq: u32,
-        inside: &Inside,
     ) -> Result<Bytes, ActError> {
         let dialog = self.dialogs.get(id).ok_or(ActError::Gone)?;
         let copy = Parts::of(dialog);
-        let outgoing = copy.outgoing(method, cseq, inside);
+        let outgoing = copy.outgoing(act, cseq);
         self.write_request(flow, &outgoing).map(|(_, bytes)| bytes)
+    }
+}
+
+/// A request of the user within a dialog.
+#[derive(Clone, Copy)]
+pub(super) struct Act<'a> {
+    pub(super) method: &'a Method,
+    pub(super) inside: &'a Inside,
+    /// What a PRACK acknowledges.
+    pub(super) reliable: Option<Reliable>,
+}
+
+impl<'a> Act<'a> {
+    pub(super) fn new(method: &'a Method, inside: &'a Inside) -> Self {
+        Self { method, inside, reliable: None }
+    }
+
+    fn has_session(&self) -> bool {
+        self.inside.body.as_ref().is_some_and(|body| is_session(body.content_type.as_bytes()))
     }
 }
 
@@ -212,9 +244,9 @@ impl Parts {
         }
     }
 
-    fn outgoing<'a>(&'a self, method: &'a Method, cseq: u32, inside: &'a Inside) -> Outgoing<'a> {
+    fn outgoing<'a>(&'a self, act: &Act<'a>, cseq: u32) -> Outgoing<'a> {
         Outgoing {
-            method,
+            method: act.method,
             uri: &self.routing.request_uri,
             from: &self.local,
             to: &self.remote,
@@ -223,8 +255,9 @@ impl Parts {
             max_forwards: MAX_FORWARDS,
             routes: &self.routing.routes,
             contact_user: self.contact_user.as_deref(),
-            headers: &inside.headers,
-            body: inside.body.as_ref(),
+            reliable: act.reliable,
+            headers: &act.inside.headers,
+            body: act.inside.body.as_ref(),
         }
     }
 }

@@ -6,13 +6,14 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use super::{
-    ActError, Body, ClientTransaction, DialogId, Endpoint, Extra, Request,
+    ActError, Body, ClientTransaction, DialogId, Endpoint, Extra, Reliable, Request,
     compose::{self, RequestParts, has_contact},
     entry::{Audience, ClientEntry, ClientMachine},
     keys,
 };
 use crate::{
     builder::RequestHead,
+    dialog::is_session,
     flow::Flow,
     method::Method,
     name_addr::NameAddr,
@@ -32,6 +33,7 @@ pub(super) struct Outgoing<'a> {
     pub(super) max_forwards: u8,
     pub(super) routes: &'a [NameAddr],
     pub(super) contact_user: Option<&'a str>,
+    pub(super) reliable: Option<Reliable>,
     pub(super) headers: &'a [Extra],
     pub(super) body: Option<&'a Body>,
 }
@@ -66,6 +68,7 @@ impl Endpoint {
             max_forwards: request.max_forwards,
             routes: &request.routes,
             contact_user: request.contact_user.as_deref(),
+            reliable: None,
             headers: &request.headers,
             body: request.body.as_ref(),
         };
@@ -97,6 +100,8 @@ impl Endpoint {
             cseq: outgoing.cseq,
             flow,
             request: if is_invite { bytes } else { Bytes::new() },
+            has_offer: is_invite
+                && outgoing.body.is_some_and(|body| is_session(body.content_type.as_bytes())),
             contact_user: outgoing.contact_user.map(Box::from),
             audience,
             dialog,
@@ -135,6 +140,7 @@ impl Endpoint {
         let parts = RequestParts {
             head,
             routes: outgoing.routes,
+            reliable: outgoing.reliable,
             contact,
             headers: outgoing.headers,
             body: outgoing.body,

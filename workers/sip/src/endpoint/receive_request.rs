@@ -4,12 +4,11 @@ use std::{net::SocketAddr, time::Instant};
 
 use super::{
     DialogId, DropReason, Endpoint, Event, RefuseReason, ServerTransaction,
-    compose::has_contact,
     entry::{Cancellation, ServerEntry, ServerMachine},
     keys,
 };
 use crate::{
-    dialog::{Dialog, State},
+    dialog::{Carrier, Dialog, State, brings_session},
     flow::{Flow, Transport},
     message::Message,
     method::Method,
@@ -53,7 +52,7 @@ impl Endpoint {
         }
         let key = Box::from(key);
         let place = match message.to_tag() {
-            Some(_) => self.place_inside(flow, &message),
+            Some(_) => self.place_inside(now, flow, &message),
             None => self.place_outside(flow, &message),
         };
         match place {
@@ -73,21 +72,21 @@ impl Endpoint {
         self.drain_server(now, id);
     }
 
-    /// RFC 3261 §8.2.2.2: the same request over a second way; and a BYE outside of a dialog makes no sense.
+    /// RFC 3261 §8.2.2.2: the same request over a second way; and what makes no sense outside of a dialog.
     fn place_outside(&mut self, flow: Flow, message: &Message) -> Place {
         if self.table.find_merged(merge_key(&mut self.scratch, message)).is_some() {
             self.refuse(flow, message, RefuseReason::Merged);
             return Place::Refused;
         }
-        if *message.method() == Method::Bye {
+        if matches!(message.method(), Method::Bye | Method::Prack | Method::Update) {
             self.refuse(flow, message, RefuseReason::NoDialog);
             return Place::Refused;
         }
         Place::Outside
     }
 
-    fn place_inside(&mut self, flow: Flow, message: &Message) -> Place {
-        let verdict = self.judge_inside(message);
+    fn place_inside(&mut self, now: Instant, flow: Flow, message: &Message) -> Place {
+        let verdict = self.judge_inside(now, message);
         match verdict {
             Ok(dialog) => Place::Inside(dialog),
             Err(Refusal::Plain(RefuseReason::NoDialog)) if self.belongs_elsewhere(message) => {
@@ -106,28 +105,25 @@ impl Endpoint {
         }
     }
 
-    fn judge_inside(&mut self, message: &Message) -> Result<DialogId, Refusal> {
+    fn judge_inside(&mut self, now: Instant, message: &Message) -> Result<DialogId, Refusal> {
         let no_dialog = Refusal::Plain(RefuseReason::NoDialog);
         let id = self.dialog_of_request(message).ok_or(no_dialog)?;
         let dialog = self.dialogs.get_mut(id).ok_or(no_dialog)?;
         let is_bye = *message.method() == Method::Bye;
-        if dialog.state == State::Terminating {
-            return Err(if is_bye { Refusal::ByeAgain } else { no_dialog });
+        match dialog.state {
+            State::Early | State::Confirmed => {}
+            State::Terminating if is_bye => return Err(Refusal::ByeAgain),
+            State::Lingering if outlives_call(message.method()) => {}
+            State::Terminating | State::Lingering => return Err(no_dialog),
         }
-        let cseq = message.cseq().number;
-        dialog.check_cseq(cseq).map_err(|_| Refusal::Plain(RefuseReason::Disorder))?;
-        if *message.method() == Method::Invite {
-            if dialog.pending.invite_in.is_some() {
-                return Err(Refusal::Plain(RefuseReason::Disorder));
-            }
-            if dialog.pending.invite_out.is_some() {
-                return Err(Refusal::Plain(RefuseReason::Pending));
-            }
-        }
+        dialog.check_cseq(message.cseq().number).map_err(|_| Refusal::Plain(RefuseReason::Disorder))?;
+        dialog.check_glare(message).map_err(Refusal::Plain)?;
+        dialog.peer.hear(message);
         if is_bye {
             dialog.state = State::Terminating;
-        } else if has_contact(message.method()) {
-            dialog.refresh_target(message);
+        }
+        if *message.method() == Method::Prack && !self.on_prack(now, id, message) {
+            return Err(no_dialog);
         }
         Ok(id)
     }
@@ -151,8 +147,9 @@ impl Endpoint {
         dialog: Option<DialogId>,
     ) {
         let is_invite = *message.method() == Method::Invite;
-        // A BYE is admitted over the limit: it frees more than it takes.
-        let full = self.table.is_full() && *message.method() != Method::Bye;
+        // A BYE is admitted over the limit: it frees more than it takes. A PRACK was taken in already.
+        let frees = matches!(message.method(), Method::Bye | Method::Prack);
+        let full = self.table.is_full() && !frees;
         if full || (is_invite && dialog.is_none() && self.dialogs.is_full()) {
             return self.refuse(flow, &message, RefuseReason::Full);
         }
@@ -176,6 +173,7 @@ impl Endpoint {
         } else {
             ServerMachine::Other(ServerNonInvite::new(now, reliability, timing))
         };
+        let has_session = brings_session(&message);
         let merge_key = message.to_tag().is_none().then(|| merge_key(&mut self.scratch, &message).into());
         let id = self.table.insert_server(ServerEntry {
             machine,
@@ -189,6 +187,8 @@ impl Endpoint {
             embryo,
             cseq: message.cseq().number,
             cancellation: Cancellation::None,
+            has_offer: has_session && is_invite,
+            reliable: None,
             acceptance: None,
             timing,
             merge_key,
@@ -196,8 +196,8 @@ impl Endpoint {
             due: None,
             path: None,
         });
-        if let Some(dialog) = dialog.and_then(|dialog| self.dialogs.get_mut(dialog)).filter(|_| is_invite) {
-            dialog.pending.invite_in = Some(id);
+        if let Some(dialog) = dialog.and_then(|dialog| self.dialogs.get_mut(dialog)) {
+            dialog.pending.on_request_in(message.method(), id, has_session);
         }
         self.emit(Event::Request { transaction: id, dialog, flow, message });
     }
@@ -227,6 +227,12 @@ impl Endpoint {
             entry.acceptance = None;
         }
         self.settle_server(id);
+        if let Some(known) = self.dialogs.get_mut(dialog) {
+            known.pending.end_offer(Carrier::Server(id));
+            if known.pending.is_closed {
+                return self.close_dialog(dialog);
+            }
+        }
         self.emit(Event::Acknowledged { dialog, flow, message });
         self.send_deferred_bye(now, dialog);
     }
@@ -248,6 +254,26 @@ enum Refusal {
     Plain(RefuseReason),
     /// A BYE that crosses the one that ended the dialog.
     ByeAgain,
+}
+
+/// Whether a request may come in a dialog whose call is over but which another usage keeps (RFC 5057 §5.1).
+pub(super) fn outlives_call(method: &Method) -> bool {
+    match method {
+        Method::Notify | Method::Subscribe => true,
+        Method::Invite
+        | Method::Ack
+        | Method::Bye
+        | Method::Cancel
+        | Method::Options
+        | Method::Register
+        | Method::Prack
+        | Method::Update
+        | Method::Info
+        | Method::Refer
+        | Method::Message
+        | Method::Publish
+        | Method::Other(_) => false,
+    }
 }
 
 /// Where responses go: UDP by RFC 3581 §4, streams the connection of the request (RFC 3261 §18.2.2).

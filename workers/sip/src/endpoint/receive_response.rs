@@ -3,12 +3,13 @@
 use std::time::Instant;
 
 use super::{
-    ClientTransaction, DialogId, DropReason, Endpoint, Event, ResponseKind, compose,
+    ClientTransaction, DialogId, DropReason, Endpoint, Event, Reliable, ResponseKind, compose,
     entry::{Audience, ClientMachine, ClientStep},
     keys,
+    prack::Order,
 };
 use crate::{
-    dialog::{Dialog, State, Unacknowledged},
+    dialog::{Carrier, Dialog, Offer, State, Unacknowledged},
     flow::Flow,
     header_name::HeaderName,
     message::Message,
@@ -84,12 +85,12 @@ impl Endpoint {
                 }
                 ClientStep::Answer => {
                     if let Some(received) = received.take() {
-                        self.on_answer(id, received, ResponseKind::Success);
+                        self.on_answer(now, id, received, ResponseKind::Success);
                     }
                 }
                 ClientStep::LateAnswer => {
                     if let Some(received) = received.take() {
-                        self.on_answer(id, received, ResponseKind::Late);
+                        self.on_answer(now, id, received, ResponseKind::Late);
                     }
                 }
                 ClientStep::Failure | ClientStep::Final => {
@@ -110,11 +111,29 @@ impl Endpoint {
         if dialog.is_none() && has_tag && entry.method == Method::Invite {
             dialog = self.dialog_of_response(id, &received.message, State::Early);
         }
-        self.report(id, received, dialog, ResponseKind::Provisional);
+        let reliable = match self.order_of(dialog.filter(|_| has_tag), &received.message) {
+            Order::Unreliable => None,
+            Order::Next(reliable) => Some(reliable),
+            Order::Discarded => return,
+        };
+        if let Some(known) = dialog.and_then(|dialog| self.dialogs.get_mut(dialog)) {
+            known.peer.hear(&received.message);
+            if reliable.is_some() && known.state == State::Confirmed {
+                known.refresh_target(&received.message);
+            }
+        }
+        if let Some(dialog) = dialog.filter(|_| reliable.is_some()) {
+            self.note_session_in(id, dialog, &received.message);
+        }
+        let ended = dialog.filter(|_| received.status.code() == 199 && reliable.is_none());
+        self.report(id, received, (dialog, reliable), ResponseKind::Provisional);
+        if let Some(ended) = ended {
+            self.end_early(&[ended]);
+        }
     }
 
     /// Sorts a 2xx to an INVITE: repeated (acknowledged again if it was before), the first, a fork, or late.
-    fn on_answer(&mut self, id: ClientTransaction, received: Received, kind: ResponseKind) {
+    fn on_answer(&mut self, now: Instant, id: ClientTransaction, received: Received, kind: ResponseKind) {
         let Some(entry) = self.table.client(id) else { return };
         let to_tag = received.message.to_tag().unwrap_or_default();
         if let Some(ack) = entry.acks.iter().find(|ack| *ack.to_tag == *to_tag) {
@@ -123,7 +142,7 @@ impl Endpoint {
             return self.send(flow, bytes);
         }
         let Some(dialog) = self.dialog_of_response(id, &received.message, State::Confirmed) else {
-            return self.on_broken_answer(id, received);
+            return self.on_broken_answer(now, id, received, kind);
         };
         let Some(entry) = self.table.client(id) else { return };
         let owed = Unacknowledged { invite: Some(id), cseq: entry.cseq };
@@ -135,19 +154,28 @@ impl Endpoint {
             return;
         }
         known.confirm(&received.message);
-        known.pending.invite_out = None;
+        known.peer.hear(&received.message);
+        known.pending.on_request_over(id);
         known.pending.unacknowledged = Some(owed);
+        self.note_session_in(id, dialog, &received.message);
         let kind = if kind == ResponseKind::Success && !is_winner { ResponseKind::Fork } else { kind };
-        self.report(id, received, Some(dialog), kind);
+        self.report(id, received, (Some(dialog), None), kind);
     }
 
-    fn on_broken_answer(&mut self, id: ClientTransaction, received: Received) {
-        if self.table.client(id).is_none_or(|entry| entry.dialog.is_some()) {
+    /// The attempt has failed for the user; a better 2xx that follows can only be late.
+    fn on_broken_answer(
+        &mut self,
+        now: Instant,
+        id: ClientTransaction,
+        received: Received,
+        kind: ResponseKind,
+    ) {
+        if kind == ResponseKind::Late || self.table.client(id).is_none_or(|entry| entry.dialog.is_some()) {
             return;
         }
-        self.report(id, received, None, ResponseKind::Broken);
-        if let Some(entry) = self.table.client(id) {
-            entry.audience = Audience::Nobody;
+        self.report(id, received, (None, None), ResponseKind::Broken);
+        if let Some(ClientMachine::Invite(machine)) = self.table.client(id).map(|entry| &mut entry.machine) {
+            machine.abandon(now);
         }
     }
 
@@ -161,14 +189,14 @@ impl Endpoint {
             self.end_dialog(ended);
         }
         if let Some(dialog) = dialog.and_then(|dialog| self.dialogs.get_mut(dialog)) {
-            if dialog.pending.invite_out == Some(id) {
-                dialog.pending.invite_out = None;
-            }
+            dialog.pending.on_request_over(id);
+            dialog.pending.end_offer(Carrier::Client(id));
+            dialog.peer.hear(&received.message);
             if kind == ResponseKind::Success && compose::has_contact(&method) {
                 dialog.refresh_target(&received.message);
             }
         }
-        self.report(id, received, dialog, kind);
+        self.report(id, received, (dialog, None), kind);
     }
 
     /// Finds the dialog of a response to an INVITE, or makes it.
@@ -185,7 +213,7 @@ impl Endpoint {
         // Room is kept for 2xx, which must not be left unacknowledged, beside the early dialogs.
         let max_forks = match state {
             State::Early => self.config.max_forks,
-            State::Confirmed | State::Terminating => self.config.max_forks * 2,
+            State::Confirmed | State::Terminating | State::Lingering => self.config.max_forks * 2,
         };
         let entry = self.table.client(id)?;
         // A 2xx gets its dialog over the limit of the endpoint too: else it could not be ended.
@@ -201,6 +229,7 @@ impl Endpoint {
             return None;
         };
         dialog.pending.invite_out = Some(id).filter(|_| state == State::Early);
+        dialog.pending.offer = Some(Offer::Ours(Carrier::Client(id))).filter(|_| entry.has_offer);
         let dialog = self.dialogs.insert(dialog);
         if let Some(entry) = self.table.client(id) {
             entry.forks.push(dialog);
@@ -212,11 +241,11 @@ impl Endpoint {
         &mut self,
         transaction: ClientTransaction,
         received: Received,
-        dialog: Option<DialogId>,
+        (dialog, reliable): (Option<DialogId>, Option<Reliable>),
         kind: ResponseKind,
     ) {
         let Received { flow, message, .. } = received;
-        self.tell(transaction, Event::Response { transaction, dialog, kind, flow, message });
+        self.tell(transaction, Event::Response { transaction, dialog, kind, reliable, flow, message });
     }
 
     /// Gives an event of a client transaction to the user, if it is for him.
@@ -240,10 +269,12 @@ impl Endpoint {
         if entry.method == Method::Bye {
             return self.end_dialog(dialog);
         }
-        if let Some(dialog) = self.dialogs.get_mut(dialog)
-            && dialog.pending.invite_out == Some(id)
-        {
-            dialog.pending.invite_out = None;
+        if let Some(dialog) = self.dialogs.get_mut(dialog) {
+            dialog.pending.on_request_over(id);
+            // The offer of a 2xx waits for our ACK, not for its transaction.
+            if dialog.pending.unacknowledged.is_none() {
+                dialog.pending.end_offer(Carrier::Client(id));
+            }
         }
     }
 

@@ -84,7 +84,13 @@ impl Endpoint {
         let key = server_key(&mut self.scratch, message, message.method().as_str());
         let number = self.randomness.keyed(key);
         let tag = self.tag_of(number);
-        let parts = ReplyParts { reply, tag: &tag, contact: None, product: self.config.product.as_deref() };
+        let parts = ReplyParts {
+            reply,
+            tag: &tag,
+            contact: None,
+            product: self.config.product.as_deref(),
+            rseq: None,
+        };
         compose::reply(message, flow.remote, &parts)
     }
 }

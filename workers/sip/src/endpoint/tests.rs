@@ -2,12 +2,17 @@
 
 mod alone;
 mod cancelling;
+mod crossing;
 mod dialogs;
 mod failing;
+mod glare;
 mod hostile;
 mod incoming;
 mod lossy;
 mod outgoing;
 mod pair;
 mod refusing;
+mod reliable_in;
+mod reliable_out;
 mod shards;
+mod usages;

@@ -7,7 +7,7 @@ use super::{
     entry::{ClientMachine, ServerMachine},
     table::Owner,
 };
-use crate::transaction::acceptance;
+use crate::{dialog::Carrier, transaction::acceptance};
 
 impl Endpoint {
     /// Handles the deadlines that have come.
@@ -37,6 +37,7 @@ impl Endpoint {
             ServerMachine::Invite(machine) => machine.handle_timeout(now),
             ServerMachine::Other(machine) => machine.handle_timeout(now),
         }
+        self.on_provisional_due(now, id);
         match due {
             Some(acceptance::Output::Send(bytes)) => {
                 self.counters.retransmissions_sent += 1;
@@ -55,7 +56,10 @@ impl Endpoint {
         let Some(dialog) = entry.dialog else { return };
         let Some(known) = self.dialogs.get_mut(dialog) else { return };
         known.pending.take_acknowledged(cseq);
-        if known.pending.bye.is_some() {
+        known.pending.end_offer(Carrier::Server(id));
+        if known.pending.is_closed {
+            self.close_dialog(dialog);
+        } else if known.pending.bye.is_some() {
             self.send_deferred_bye(now, dialog);
         } else {
             self.emit(Event::AckMissing { dialog });

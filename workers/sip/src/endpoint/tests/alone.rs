@@ -9,8 +9,8 @@ use bytes::Bytes;
 
 use crate::{
     endpoint::{
-        ClientTransaction, Config, DialogId, Endpoint, Event, LineProfile, Output, Reply, Request,
-        ResponseKind, ServerTransaction,
+        ActError, Body, ClientTransaction, Config, DialogId, Endpoint, Event, Inside, LineProfile, Output,
+        Reply, Request, ResponseKind, ServerTransaction,
     },
     flow::{ConnectionId, Flow, LineIndex, Transport},
     host::HostPort,
@@ -155,6 +155,29 @@ impl Alone {
         responded.ok().flatten()
     }
 
+    /// Answers with more than a status.
+    pub(super) fn reply(
+        &mut self,
+        transaction: ServerTransaction,
+        reply: &Reply,
+    ) -> Result<Option<DialogId>, ActError> {
+        let responded = self.endpoint.respond(self.now, transaction, reply);
+        self.drain();
+        responded
+    }
+
+    /// Sends a request inside of a dialog.
+    pub(super) fn send_inside(
+        &mut self,
+        dialog: DialogId,
+        method: &Method,
+        inside: &Inside,
+    ) -> Result<ClientTransaction, ActError> {
+        let sent = self.endpoint.request_inside(self.now, dialog, self.flow, method, inside);
+        self.drain();
+        sent
+    }
+
     /// Sends a request outside of a dialog; returns it as it went out.
     pub(super) fn request(&mut self, method: Method) -> (ClientTransaction, Message) {
         let request = self.draft(method);
@@ -210,6 +233,16 @@ pub(super) fn request(method: &str, cseq: u32, branch: &str, to: &str) -> String
          Contact: <sip:5551234@192.0.2.9:5070>\n\
          Content-Length: 0\n\n"
     )
+}
+
+/// The same message with a session description.
+pub(super) fn with_session(text: &str) -> String {
+    text.replace("Content-Length: 0\n\n", "Content-Type: application/sdp\nContent-Length: 5\n\nv=0\n")
+}
+
+/// A session description of ours.
+pub(super) fn session() -> Body {
+    Body { content_type: "application/sdp".into(), bytes: "v=0\r\n".into() }
 }
 
 /// A response of the peer to a request of ours; `more` are whole header lines.

@@ -159,38 +159,6 @@ fn a_bye_that_waits_goes_when_the_ack_is_given_up() {
 }
 
 #[test]
-fn a_bye_of_the_peer_stops_the_repeated_200() {
-    let mut alone = Alone::udp();
-    alone.receive(&invite("1"));
-    let (transaction, ..) = alone.requested();
-    alone.respond(transaction, 200);
-    let ok = alone.taken_one();
-    alone.receive(&request("BYE", 2, "b", &tag_of(&ok)));
-    let (bye, ..) = alone.requested();
-    alone.respond(bye, 200);
-    assert_eq!(alone.sent(), ["200"]);
-    alone.assert_empty_after(32_000);
-    assert!(alone.sent().is_empty());
-    assert!(alone.events().is_empty());
-}
-
-#[test]
-fn a_bye_of_the_peer_takes_the_place_of_ours_that_waits() {
-    let mut alone = Alone::udp();
-    alone.receive(&invite("1"));
-    let (transaction, ..) = alone.requested();
-    let dialog = alone.respond(transaction, 200).expect("a dialog");
-    let ok = alone.taken_one();
-    let flow = alone.flow;
-    assert_eq!(alone.endpoint.bye(alone.now, dialog, flow, Vec::new()), Ok(None));
-    alone.receive(&request("BYE", 2, "b", &tag_of(&ok)));
-    assert_eq!(alone.sent(), ["200"]);
-    assert_eq!(alone.endpoint.dialogs(), 0);
-    alone.assert_empty_after(32_000);
-    assert!(alone.sent().is_empty(), "neither the 200 nor the BYE has any use now");
-}
-
-#[test]
 fn the_callee_of_an_early_dialog_cannot_send_bye() {
     let mut alone = Alone::udp();
     alone.receive(&invite("1"));

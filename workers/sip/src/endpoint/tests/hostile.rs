@@ -63,6 +63,8 @@ fn react(alone: &mut Alone, dice: &mut Dice) -> usize {
             Event::Request { transaction, .. } => {
                 let status = [100, 180, 200, 200, 404, 500][dice.roll(6) as usize];
                 let reply = Reply::new(StatusCode::new(status).unwrap_or(StatusCode::OK));
+                let early = Reply::new(StatusCode::RINGING).body("application/sdp", "v=0").reliable();
+                let _ = alone.endpoint.respond(now, transaction, &early);
                 let _ = alone.endpoint.respond(now, transaction, &reply);
                 // The user must not leave a request unanswered for ever.
                 let _ = alone.endpoint.respond(now, transaction, &Reply::new(StatusCode::DECLINE));
@@ -71,10 +73,16 @@ fn react(alone: &mut Alone, dice: &mut Dice) -> usize {
                 let reply = Reply::new(StatusCode::REQUEST_TERMINATED);
                 let _ = alone.endpoint.respond(now, transaction, &reply);
             }
+            Event::ProvisionalMissing { transaction, .. } => {
+                let _ = alone.endpoint.respond(now, transaction, &Reply::new(StatusCode::SERVER_TIMEOUT));
+            }
             Event::Acknowledged { dialog, .. } | Event::AckMissing { dialog } => {
                 let _ = alone.endpoint.bye(now, dialog, flow, Vec::new());
             }
-            Event::Response { dialog, .. } => {
+            Event::Response { dialog, reliable, .. } => {
+                if let (Some(dialog), Some(reliable)) = (dialog, reliable) {
+                    let _ = alone.endpoint.prack(now, dialog, flow, &reliable, &Inside::default());
+                }
                 if let Some(dialog) = dialog
                     && alone.endpoint.ack(dialog, flow, &Inside::default()).is_ok()
                 {

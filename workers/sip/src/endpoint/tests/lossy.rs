@@ -5,8 +5,12 @@ use std::{collections::BTreeMap, time::Duration, time::Instant};
 
 use super::pair::{Faults, Pair, Side};
 use crate::{
-    endpoint::{ClientTransaction, DialogId, Event, Inside, Reply, Request, ResponseKind, ServerTransaction},
+    endpoint::{
+        Body, ClientTransaction, DialogId, Event, Extra, Inside, Reply, Request, ResponseKind,
+        ServerTransaction,
+    },
     flow::Transport,
+    header_name::HeaderName,
     method::Method,
     name_addr::NameAddr,
     status::StatusCode,
@@ -37,8 +41,10 @@ struct Call {
     plans: BTreeMap<(Instant, usize), Plan>,
     planned: usize,
     outcome: Option<Outcome>,
+    invite: Option<ClientTransaction>,
     abandoned: Option<ClientTransaction>,
     acknowledged: usize,
+    pracks: usize,
 }
 
 impl Call {
@@ -48,8 +54,10 @@ impl Call {
             plans: BTreeMap::new(),
             planned: 0,
             outcome: None,
+            invite: None,
             abandoned: None,
             acknowledged: 0,
+            pracks: 0,
         }
     }
 
@@ -76,11 +84,12 @@ impl Call {
             identity,
             max_forwards: 70,
             contact_user: None,
-            headers: Vec::new(),
-            body: None,
+            headers: vec![Extra::Named(HeaderName::Supported, "100rel".into())],
+            body: Some(sdp()),
         };
         let (now, flow) = (self.pair.now, self.pair.flow(Side::Caller));
         let id = self.pair.caller.request(now, flow, &request).expect("room");
+        self.invite = Some(id);
         // The answer timeout that every user has to keep: a provisional response stops the give-up timer.
         self.plan_at(180, Plan::Abandon(id));
         match self.pair.dice.roll(4) {
@@ -124,7 +133,13 @@ impl Call {
                 self.pair.caller.abandon(now, id);
             }
             Plan::Ring(id) => {
-                let _ = self.pair.callee.respond(now, id, &Reply::new(StatusCode::RINGING));
+                let ringing = Reply::new(StatusCode::RINGING);
+                let reply = match self.pair.dice.roll(3) {
+                    0 => ringing,
+                    1 => ringing.reliable(),
+                    _ => Reply { body: Some(sdp()), ..ringing.reliable() },
+                };
+                let _ = self.pair.callee.respond(now, id, &reply);
             }
             Plan::Answer(id, status) => {
                 let reply = Reply::new(StatusCode::new(status).expect("a status"));
@@ -141,13 +156,15 @@ impl Call {
         let (now, flow) = (self.pair.now, self.pair.flow(side));
         match event {
             Event::Request { transaction, message, .. } if *message.method() == Method::Invite => {
-                self.plan(300, Plan::Ring(transaction));
+                for _ in 0..=self.pair.dice.roll(2) {
+                    self.plan(300, Plan::Ring(transaction));
+                }
                 let status = [200, 200, 200, 486][self.pair.dice.roll(4) as usize];
                 self.plan(5_000, Plan::Answer(transaction, status));
             }
             Event::Request { transaction, .. } => {
                 let reply = Reply::new(StatusCode::OK);
-                self.pair.endpoint(side).respond(now, transaction, &reply).expect("a BYE to answer");
+                self.pair.endpoint(side).respond(now, transaction, &reply).expect("a BYE or PRACK to answer");
             }
             Event::Cancelled { transaction, .. } => {
                 let reply = Reply::new(StatusCode::REQUEST_TERMINATED);
@@ -161,17 +178,29 @@ impl Call {
                     self.plan(8_000, Plan::HangUp(side, dialog));
                 }
             }
+            // The user may have answered: then his 2xx was held back, and a BYE ends the INVITE.
+            Event::ProvisionalMissing { transaction, dialog } => {
+                let reply = Reply::new(StatusCode::SERVER_TIMEOUT);
+                if self.pair.callee.bye(now, dialog, flow, Vec::new()).is_err() {
+                    self.pair.callee.respond(now, transaction, &reply).expect("an INVITE to answer");
+                }
+            }
             Event::AckMissing { dialog } => {
                 self.pair.callee.bye(now, dialog, flow, Vec::new()).expect("a dialog to end");
             }
-            Event::Response { kind, dialog, transaction, message, .. } => {
+            Event::Response { kind, dialog, transaction, message, reliable, .. } => {
+                if let (Some(dialog), Some(reliable)) = (dialog, reliable) {
+                    self.pracks += 1;
+                    let pracked = self.pair.caller.prack(now, dialog, flow, &reliable, &Inside::default());
+                    pracked.expect("an early dialog");
+                }
                 if *message.method() == Method::Invite {
                     assert_ne!(Some(transaction), self.abandoned.filter(|_| kind != ResponseKind::Late));
                     self.on_response(kind, dialog);
                 }
             }
-            Event::TimedOut { .. } | Event::Unreachable { .. } => {
-                if self.outcome.is_none() {
+            Event::TimedOut { transaction } | Event::Unreachable { transaction } => {
+                if self.outcome.is_none() && Some(transaction) == self.invite {
                     self.outcome = Some(Outcome::TimedOut);
                 }
             }
@@ -207,6 +236,10 @@ impl Call {
     }
 }
 
+fn sdp() -> Body {
+    Body { content_type: "application/sdp".into(), bytes: "v=0\r\n".into() }
+}
+
 /// Runs one call; returns what became of it.
 fn call(transport: Transport, faults: Faults, seed: u64, timing: Timing) -> Call {
     let mut call = Call::new(transport, faults, seed, timing);
@@ -240,16 +273,18 @@ fn every_call_ends_once_and_leaves_nothing_over_a_good_network() {
 #[test]
 fn every_call_ends_once_and_leaves_nothing_over_a_bad_network() {
     let faults = Faults { loss: 20, repeat: 20, delay_ms: 1_500 };
-    let (mut answered, mut acknowledged) = (0, 0);
+    let (mut answered, mut acknowledged, mut pracks) = (0, 0, 0);
     for seed in 0..400 {
         for timing in [Timing::STANDARD, Timing::FAST_FAILOVER] {
             let call = call(Transport::Udp, faults, seed, timing);
             answered += usize::from(call.outcome == Some(Outcome::Answered));
             acknowledged += call.acknowledged;
+            pracks += call.pracks;
         }
     }
     assert!(answered > 100, "only {answered} calls were answered");
     assert!(acknowledged > 100, "only {acknowledged} calls were acknowledged");
+    assert!(pracks > 300, "only {pracks} provisional responses were acknowledged");
 }
 
 #[test]

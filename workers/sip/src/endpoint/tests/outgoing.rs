@@ -205,6 +205,20 @@ fn a_200_that_makes_no_dialog_is_reported_as_broken_once() {
 }
 
 #[test]
+fn a_200_after_a_broken_one_is_late() {
+    let mut alone = Alone::udp();
+    let (_, invite) = alone.request(Method::Invite);
+    alone.answer(&invite, 200, "um", "Contact: <sip:um@[::1>\n");
+    alone.events();
+    alone.answer(&invite, 200, "", CONTACT);
+    let (kind, dialog, _) = alone.responded();
+    assert_eq!(kind, ResponseKind::Late);
+    let flow = alone.flow;
+    alone.endpoint.bye(alone.now, dialog.expect("a dialog"), flow, Vec::new()).expect("a dialog to end");
+    alone.assert_empty_after(64_000);
+}
+
+#[test]
 fn forks_beyond_the_limit_are_dropped_and_counted() {
     use crate::endpoint::DropReason;
     let mut alone = Alone::udp();

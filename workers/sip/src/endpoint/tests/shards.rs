@@ -125,6 +125,7 @@ impl World {
             Event::Response { .. }
             | Event::Cancelled { .. }
             | Event::AckMissing { .. }
+            | Event::ProvisionalMissing { .. }
             | Event::TimedOut { .. }
             | Event::Unreachable { .. }
             | Event::FlowLost { .. }
