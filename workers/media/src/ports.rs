@@ -75,7 +75,8 @@ pub struct Exhausted {
 /// The pairs of a range. `reserve` and `release` take time logarithmic in how many pairs rest, on average.
 #[derive(Debug)]
 pub struct PortPool {
-    /// Pairs that may be reserved, the longest unused first.
+    /// Pairs that may be reserved: those used before, the last one first, then those never used. So a worker keeps to few ports,
+    /// whose sockets its driver may have kept too.
     free: VecDeque<PortPair>,
     /// Released pairs by when they may be used again, and when they were released.
     resting: BTreeMap<(Instant, PortPair), Instant>,
@@ -98,7 +99,7 @@ impl PortPool {
         Self { reserved: vec![false; free.len()], free, resting: BTreeMap::new(), base, used: 0, quarantine }
     }
 
-    /// Reserves the pair that has been unused for longest.
+    /// Reserves a pair that is not in use and has rested, rather one that was used before.
     ///
     /// # Errors
     /// [`Exhausted`] when every pair is in use or resting.
@@ -107,7 +108,7 @@ impl PortPool {
             && entry.key().0 <= now
         {
             let ((_, pair), _) = entry.remove_entry();
-            self.free.push_back(pair);
+            self.free.push_front(pair);
         }
         let limit = self.limit();
         let pair = self.free.pop_front().ok_or(Exhausted { limit })?;

@@ -33,7 +33,7 @@ pub use self::{
 use self::{
     orders::{Inbox, Order},
     sockets::Batch,
-    table::{Port, Table},
+    table::{Owner, Port, Table},
     totals::Snapshot,
 };
 use crate::clock;
@@ -111,8 +111,8 @@ struct Driver<S> {
     inbox: Inbox,
     table: Table,
     batch: Batch,
-    /// Ports whose last batch was full: the poll will not name them again by itself.
-    unread: Vec<Port>,
+    /// Sockets whose last batch was full: the poll will not name them again by itself.
+    unread: Vec<Token>,
     /// Events that signalling had no room for.
     backlog: VecDeque<RelayEvent>,
     sink: S,
@@ -161,13 +161,13 @@ impl<S: EventSink> Driver<S> {
         // Before the packets: a far end learns of an answer after we are told of it, and may speak at once.
         self.carry_out(now);
         let mut unread = std::mem::take(&mut self.unread);
-        for port in unread.drain(..) {
-            self.relay(now, port);
+        for token in unread.drain(..) {
+            self.read(now, token);
         }
         let mut events = std::mem::replace(&mut self.events, Events::with_capacity(0));
         for event in &events {
             if event.token() != INBOX {
-                self.relay(now, Port::from_token(event.token()));
+                self.read(now, event.token());
             }
         }
         events.clear();
@@ -186,19 +186,36 @@ impl<S: EventSink> Driver<S> {
         } else if !self.backlog.is_empty() {
             RETRY
         } else {
-            self.flush_at.saturating_duration_since(clock::now())
+            let flush = self.flush_at.saturating_duration_since(clock::now());
+            // Orders that nobody waits for ring no bell.
+            if self.table.is_empty() { flush } else { flush.min(LOOK) }
         }
     }
 
-    /// Reads one batch of a port, relays its packets and sends them.
-    fn relay(&mut self, now: Instant, port: Port) {
+    /// Reads one batch of a socket.
+    fn read(&mut self, now: Instant, token: Token) {
+        match self.table.owner(token) {
+            Some(Owner::Relay(port)) => self.relay(now, token, port),
+            Some(Owner::Parked(local)) => {
+                let discarded = self.table.discard(local, STRAYS_A_TURN);
+                self.totals.add(Counter::NoRelay, discarded.into());
+                if discarded == STRAYS_A_TURN {
+                    self.unread.push(token);
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// Relays the packets of one batch and sends them.
+    fn relay(&mut self, now: Instant, token: Token, port: Port) {
         let Some(open) = self.table.get_mut(port.slot) else { return };
         let received = match self.batch.recv_batch(open.socket(port.leg, port.component)) {
             Ok(received) => received,
             Err(error) => {
                 if error.kind() != io::ErrorKind::WouldBlock {
                     self.totals.add(Counter::ReceiveFailed, 1);
-                    self.unread.push(port);
+                    self.unread.push(token);
                 }
                 return;
             }
@@ -215,7 +232,7 @@ impl<S: EventSink> Driver<S> {
         }
         self.batch.send_batch(open, &mut self.totals);
         if received == self.batch.capacity() {
-            self.unread.push(port);
+            self.unread.push(token);
         }
     }
 
@@ -293,6 +310,12 @@ const OPENINGS: usize = 16;
 
 /// Events that wait for signalling before orders are left in their queue.
 const BACKLOG: usize = 1024;
+
+/// Datagrams that are thrown away of one parked socket a turn.
+const STRAYS_A_TURN: u32 = 64;
+
+/// How long an order that nobody waits for may lie in the queue while no packet comes.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// How soon events that signalling had no room for are offered again.
 const RETRY: Duration = Duration::from_millis(5);

@@ -6,6 +6,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -34,6 +35,8 @@ use self::{
 
 /// Observations that may wait.
 pub(crate) const QUEUE: usize = 65_536;
+/// How long observations gather before they are taken in together; far below a scrape or a report.
+const GATHER: Duration = Duration::from_millis(10);
 /// Calls followed at once.
 const MAX_CALLS: usize = 1 << 20;
 /// Ended calls whose media counters are waited for.
@@ -156,7 +159,19 @@ impl Observer {
         loop {
             match seen.recv_timeout(RENEWED_EVERY / 10) {
                 Ok(Seen::End) => return,
-                Ok(seen) => self.on_seen(seen),
+                Ok(first) => {
+                    self.on_seen(first);
+                    // To be woken for each one would cost every shard a system call a time.
+                    thread::sleep(GATHER);
+                    while let Ok(seen) = seen.try_recv() {
+                        match seen {
+                            Seen::End => return,
+                            Seen::Observation(_) | Seen::Pulse { .. } | Seen::Draining(_) => {
+                                self.on_seen(seen)
+                            }
+                        }
+                    }
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }

@@ -60,14 +60,14 @@ fn each_pair_rests_as_long_as_its_call_says() {
 }
 
 #[test]
-fn the_longest_unused_pair_comes_first() {
+fn a_pair_that_has_rested_comes_before_one_never_used() {
     let now = start();
     let mut pool = pool(20000, 20005);
     let first = pool.reserve(now).unwrap();
     pool.release(now, first);
     let later = now + REST;
     let order: Vec<_> = std::iter::from_fn(|| pool.reserve(later).ok()).map(PortPair::rtp).collect();
-    assert_eq!(order, [20002, 20004, 20000]);
+    assert_eq!(order, [20000, 20002, 20004]);
 }
 
 #[test]

@@ -90,9 +90,14 @@ pub(super) fn queue(waker: Waker) -> (Post, Inbox) {
 }
 
 impl Post {
+    /// Wakes the thread only for an opening, whose call waits, and for a queue that grows: the other orders are read before the
+    /// next packet of any relay is, or within milliseconds.
     fn give(&self, command: RelayCommand) -> Result<(), Full> {
+        let urgent = matches!(command, RelayCommand::Open(_)) || self.sender.len() >= CROWD;
         let given = self.sender.try_send(Order::Command(command));
-        self.bell.ring();
+        if urgent {
+            self.bell.ring();
+        }
         match given {
             Ok(()) => Ok(()),
             Err(
@@ -129,6 +134,9 @@ impl Bell {
         }
     }
 }
+
+/// Orders that wait until one more wakes the thread.
+const CROWD: usize = 256;
 
 /// Orders that wait at most; a burst of call set-ups, three orders each.
 const CAPACITY: usize = 4096;

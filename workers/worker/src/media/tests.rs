@@ -221,14 +221,36 @@ fn an_address_that_is_not_ours_is_named() {
 }
 
 #[test]
-fn closing_frees_the_ports_at_once() {
+fn the_next_relay_on_a_port_never_sees_what_came_between() {
     let mut rig = Rig::new(1, 0);
-    let plan = rig.plan(Treatment::Passthrough);
-    for _ in 0..20 {
-        assert_eq!(rig.open(&plan), RelayEvent::Opened { relay: plan.relay });
-        rig.close(plan.relay);
+    let first = rig.call(Treatment::Passthrough);
+    rig.close(first.plan.relay);
+    for mark in 0..50 {
+        first.caller.rtp.send_to(&rtp(1, mark), first.port(Leg::Inbound)).unwrap();
     }
-    UdpSocket::bind((rig.address, plan.inbound.ports.rtp())).unwrap();
+    let mut plan = first.plan;
+    for serial in 100..120 {
+        plan.relay.serial = serial;
+        assert_eq!(rig.open(&plan), RelayEvent::Opened { relay: plan.relay });
+        let counters = rig.close(plan.relay);
+        assert_eq!(counters.inbound.rtp_received, 0);
+    }
+}
+
+#[test]
+fn a_port_that_is_sent_to_on_and_on_after_its_relay_is_closed() {
+    let mut rig = Rig::new(1, 0);
+    let call = rig.call(Treatment::Passthrough);
+    let port = call.port(Leg::Inbound);
+    rig.close(call.plan.relay);
+    assert!(UdpSocket::bind(port).is_err(), "kept for the next relay");
+    let begun = clock::now();
+    // Refused at last: the system says that nobody listens.
+    while UdpSocket::bind(port).is_err() {
+        assert!(clock::now() - begun < PATIENCE, "never closed");
+        let _ = call.caller.rtp.send_to(&rtp(1, 0), port);
+        thread::sleep(Duration::from_millis(1));
+    }
 }
 
 #[test]

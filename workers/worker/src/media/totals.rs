@@ -28,6 +28,8 @@ pub enum Counter {
     Malformed,
     /// Datagrams from a source that is not the leg's.
     ForeignSource,
+    /// Datagrams to a port whose relay is closed.
+    NoRelay,
     /// Datagrams with nowhere to go.
     NoDestination,
     /// Datagrams that the negotiated direction forbids.
@@ -46,7 +48,7 @@ pub enum Counter {
 
 impl Counter {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::RelaysOpen,
         Self::RelaysOpened,
         Self::RelaysFailed,
@@ -56,6 +58,7 @@ impl Counter {
         Self::SentOutbound,
         Self::Malformed,
         Self::ForeignSource,
+        Self::NoRelay,
         Self::NoDestination,
         Self::WrongDirection,
         Self::StaleStream,
@@ -175,7 +178,7 @@ mod tests {
         for (value, counter) in (1..).zip(Counter::ALL) {
             totals.add(counter, value);
         }
-        assert_eq!(totals.0.to_vec(), (1..=16).collect::<Vec<u64>>());
+        assert_eq!(totals.0.to_vec(), (1..).take(Counter::ALL.len()).collect::<Vec<u64>>());
     }
 
     #[test]
