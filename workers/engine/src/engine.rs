@@ -97,6 +97,7 @@ impl Engine {
             ..Config::default()
         };
         let (first, last) = config.media_ports;
+        let mut draw = Draw::new(config.seed);
         Self {
             endpoint: Endpoint::new(endpoint),
             configuration: Arc::new(Configuration::default()),
@@ -107,14 +108,14 @@ impl Engine {
             probes: BTreeMap::new(),
             admission: Admission::new(config.shard, config.shards, limits.calls),
             rotation: Rotation::starting_at(u32::from(config.shard)),
-            locator: Locator::new(limits.names),
+            locator: Locator::new(limits.names, draw.next()),
             connections: Connections::new(config.shard, limits.connections, limits.connection_idle),
             errands: Errands::new(limits.calls.saturating_mul(DIALOGS_PER_CALL)),
             subscriptions: Subscriptions::default(),
             lines: LineUses::default(),
             ports: PortPool::new(PortRange { first, last }, QUARANTINE),
             relays: 0,
-            draw: Draw::new(config.seed),
+            draw,
             outputs: VecDeque::new(),
             config,
         }

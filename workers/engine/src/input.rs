@@ -5,7 +5,7 @@
 //! What concerns a connection or a line (`Connection…`, `SendFailed`, `Configure`, `Drain`) goes to
 //! every shard, since each may have transactions on it; a shard ignores what it does not know.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,7 +65,7 @@ pub enum Input {
     Resolved {
         /// The question.
         query: QueryId,
-        /// Addresses in the order in which they are to be tried, or why there are none.
+        /// The records, or why there are none.
         result: Result<Resolution, ResolveError>,
     },
     /// Something about the media of one call.
@@ -89,13 +89,88 @@ pub enum ConnectError {
     Local,
 }
 
-/// What a name resolved to.
+/// The records that answer one question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolution {
-    /// Addresses in the order in which they are to be tried. SRV ports are already applied.
-    pub addresses: Vec<SocketAddr>,
-    /// How long the answer may be used again.
+    /// Those of the kind that was asked for, in the order of the answer; those of aliases (CNAME) are followed.
+    pub records: Vec<Record>,
+    /// The smallest TTL of the answer.
     pub ttl: Duration,
+}
+
+/// Kinds of records that a place is found by (RFC 3263).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RecordKind {
+    /// IPv4 addresses.
+    A,
+    /// IPv6 addresses.
+    Aaaa,
+    /// Hosts and ports of a service (RFC 2782).
+    Srv,
+    /// Transports of a domain, and the service name of each (RFC 3403).
+    Naptr,
+}
+
+/// One record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// Of A or AAAA.
+    Address(IpAddr),
+    /// Of SRV.
+    Service(Service),
+    /// Of NAPTR.
+    Pointer(Pointer),
+}
+
+/// An SRV record (RFC 2782).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Service {
+    /// The lowest is tried first.
+    pub priority: u16,
+    /// The share of those of equal priority.
+    pub weight: u16,
+    /// Where the host serves.
+    pub port: u16,
+    /// A host name; `.` says that there is no such service.
+    pub target: Box<str>,
+}
+
+/// A NAPTR record (RFC 3403 §4.1), without its regular expression, which SIP does not use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pointer {
+    /// The lowest is taken first.
+    pub order: u16,
+    /// Among equal orders, the lowest first.
+    pub preference: u16,
+    /// `s`: the replacement is an SRV name.
+    pub flags: Box<str>,
+    /// `SIP+D2U`, `SIP+D2T` and others.
+    pub services: Box<str>,
+    /// What to ask next.
+    pub replacement: Box<str>,
+}
+
+impl Record {
+    pub(crate) const fn as_address(&self) -> Option<IpAddr> {
+        match self {
+            Self::Address(address) => Some(*address),
+            Self::Service(_) | Self::Pointer(_) => None,
+        }
+    }
+
+    pub(crate) const fn as_service(&self) -> Option<&Service> {
+        match self {
+            Self::Service(service) => Some(service),
+            Self::Address(_) | Self::Pointer(_) => None,
+        }
+    }
+
+    pub(crate) const fn as_pointer(&self) -> Option<&Pointer> {
+        match self {
+            Self::Pointer(pointer) => Some(pointer),
+            Self::Address(_) | Self::Service(_) => None,
+        }
+    }
 }
 
 /// Why a name did not resolve.

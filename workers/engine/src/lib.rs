@@ -35,7 +35,7 @@ pub use configuration::{Advertised, BoundLine, Configuration, EngineConfig, Engi
 pub use engine::{Engine, TargetReport, Usage};
 pub use gossip::Gossip;
 pub use health::{Circuit, Evidence};
-pub use input::{ConnectError, Drain, Input, Resolution, ResolveError};
+pub use input::{ConnectError, Drain, Input, Pointer, Record, RecordKind, Resolution, ResolveError, Service};
 pub use observation::{CallKey, CallRecord, Observation, Outcome, Rejected};
 pub use output::{Output, QueryId};
 pub use um_routing::TargetId;

@@ -1,8 +1,10 @@
-//! Addresses of names: a cache that keeps to the TTL, remembers for 5 s that a name has none, and
-//! serves a stale answer while the resolver is dead. It resolves nothing itself (RFC 3263 is the
-//! driver's resolver); it says what is to be asked and who waits for the answer.
+//! Addresses of places (RFC 3263): who asks for one gets its addresses in the order in which they are to be
+//! tried, at once or as soon as the resolver has answered. It resolves nothing itself: it says which records
+//! are to be asked for, keeps the answers (`locate/records.rs`) and reads them (`locate/search.rs`).
+//!
+//! While the resolver is dead, what was known before serves on for a day at most.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,8 +16,19 @@ use um_topology::{Host, Transport};
 use crate::input::{Resolution, ResolveError};
 use crate::output::QueryId;
 
+mod order;
+mod records;
+mod search;
+mod shun;
+
 #[cfg(test)]
 mod tests;
+
+use records::{Cache, STALE_AFTER, Settle};
+use search::{Outcome, Search};
+use shun::Shunned;
+
+pub(crate) use records::Question;
 
 /// Where something is to be sent, as configuration, a URI or a Contact names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,11 +53,38 @@ impl From<&Hop> for Place {
     }
 }
 
+/// What decides between the answers to one who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Means {
+    /// The address families that it can send from.
+    pub(crate) families: Families,
+    /// Another transport that would do as well: then NAPTR chooses, if the place has no port (RFC 3263 §4.1).
+    pub(crate) alternative: Option<Transport>,
+    /// Who asks twice with the same lot gets servers of equal priority in the same order.
+    pub(crate) lot: u64,
+}
+
+/// Address families.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Families {
+    pub(crate) v4: bool,
+    pub(crate) v6: bool,
+}
+
+impl Families {
+    pub(crate) const BOTH: Self = Self { v4: true, v6: true };
+}
+
 /// What is known of a place now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Located {
-    /// Addresses in the order in which they are to be tried; never empty.
-    At(Arc<[SocketAddr]>),
+    /// Where it is.
+    At {
+        /// How to go there.
+        transport: Transport,
+        /// In the order in which they are to be tried; never empty.
+        addresses: Arc<[SocketAddr]>,
+    },
     /// The name has no address, or nobody can say.
     Nowhere(ResolveError),
     /// The answer comes later, through [`Locator::poll_output`].
@@ -55,65 +95,69 @@ pub(crate) enum Located {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum LocatorOutput<W> {
     /// Put this question to the resolver.
-    Ask(QueryId, Place),
+    Ask(QueryId, Question),
     /// The answer for one who waited.
     Answer(W, Located),
 }
 
-/// The cache and the questions under way; `W` names who waits.
+/// The cache and the searches under way; `W` names who waits, for one place at a time.
 #[derive(Debug)]
 pub(crate) struct Locator<W> {
-    names: BTreeMap<Key, Name<W>>,
-    asked: BTreeMap<QueryId, Key>,
+    cache: Cache<Waiter<W>>,
+    searches: BTreeMap<Waiter<W>, Pending>,
+    deadlines: BTreeSet<(Instant, Waiter<W>)>,
+    learned: Vec<Place>,
+    learn_at: Option<Instant>,
+    shunned: Shunned,
     outputs: VecDeque<LocatorOutput<W>>,
-    limit: usize,
-    last: u64,
+    seed: u64,
 }
 
-/// Ordered by name first, so that all addresses of a host stand together.
-type Key = (Box<str>, Option<u16>, Transport);
-
-#[derive(Debug)]
-struct Name<W> {
-    /// The last good answer, fresh or stale.
-    addresses: Arc<[SocketAddr]>,
-    /// Until when the last answer holds, good or not; an older one is asked again.
-    until: Option<Instant>,
-    error: Option<ResolveError>,
-    question: Option<Question<W>>,
+/// Who waits for a search.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Waiter<W> {
+    User(W),
+    /// Nobody: only the cache shall know this learned place.
+    Cache(usize),
 }
 
-#[derive(Debug)]
-struct Question<W> {
-    query: QueryId,
+#[derive(Clone, Debug)]
+struct Pending {
+    place: Place,
+    means: Means,
     deadline: Instant,
-    waiting: Vec<W>,
 }
 
-impl<W: Clone + PartialEq> Locator<W> {
-    pub(crate) fn new(limit: usize) -> Self {
-        Self { names: BTreeMap::new(), asked: BTreeMap::new(), outputs: VecDeque::new(), limit, last: 0 }
+impl<W: Copy + Ord> Locator<W> {
+    /// `limit` bounds the records kept; `seed` decides the order of servers of equal priority.
+    pub(crate) fn new(limit: usize, seed: u64) -> Self {
+        Self {
+            cache: Cache::new(limit),
+            searches: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            learned: Vec::new(),
+            learn_at: None,
+            shunned: Shunned::default(),
+            outputs: VecDeque::new(),
+            seed,
+        }
     }
 
-    /// Finds a place. With [`Located::Asked`] the answer comes for `waiter` later, exactly once.
-    pub(crate) fn locate(&mut self, now: Instant, place: &Place, waiter: W) -> Located {
+    /// Finds a place. With [`Located::Asked`] the answer comes for `user` later, exactly once.
+    pub(crate) fn locate(&mut self, now: Instant, place: &Place, means: Means, user: W) -> Located {
         if let Some(ip) = place.host.ip() {
-            let port = place.port.unwrap_or(DEFAULT_PORT);
-            return Located::At(Arc::from([SocketAddr::new(ip, port)]));
+            let address = SocketAddr::new(ip, place.port.unwrap_or(DEFAULT_PORT));
+            return Located::At { transport: place.transport, addresses: Arc::from([address]) };
         }
-        let located = self.look_up(now, place);
-        let question = self.names.get_mut(&key(place)).and_then(|name| name.question.as_mut());
-        if let (Located::Asked, Some(question)) = (&located, question) {
-            question.waiting.push(waiter);
-        }
-        located
+        self.forget(user);
+        let means = Means { lot: means.lot ^ self.seed, ..means };
+        self.search(now, Waiter::User(user), place.clone(), means)
     }
 
-    /// Sees to it that the addresses of a place will be known; nobody waits for them.
-    pub(crate) fn learn(&mut self, now: Instant, place: &Place) {
-        if place.host.ip().is_none() {
-            self.look_up(now, place);
-        }
+    /// Sees to it that the addresses of these places are known from now on; nobody waits for them.
+    pub(crate) fn learn(&mut self, now: Instant, places: impl Iterator<Item = Place>) {
+        self.learned = places.filter(|place| place.host.ip().is_none()).collect();
+        self.learn_again(now);
     }
 
     /// Takes the resolver's answer. One that nobody waits for any more still enters the cache.
@@ -123,48 +167,46 @@ impl<W: Clone + PartialEq> Locator<W> {
         query: QueryId,
         result: Result<Resolution, ResolveError>,
     ) {
-        let Some(key) = self.asked.remove(&query) else { return };
-        let Some(name) = self.names.get_mut(&key) else { return };
-        let Some(question) = name.question.take_if(|question| question.query == query) else { return };
-        match result {
-            Ok(found) if !found.addresses.is_empty() => {
-                name.addresses = found.addresses.into();
-                name.error = None;
-                name.until = Some(now + found.ttl.max(TTL_MIN));
-            }
-            Ok(_) => name.fail(now, ResolveError::NotFound),
-            Err(error) => name.fail(now, error),
+        for waiter in self.cache.resolved(now, query, result) {
+            let Some(pending) = self.take(waiter) else { continue };
+            let located = self.go_on(now, waiter, pending);
+            self.tell(waiter, located);
         }
-        let answer = name.verdict();
-        self.outputs
-            .extend(question.waiting.into_iter().map(|waiter| LocatorOutput::Answer(waiter, answer.clone())));
+    }
+
+    /// Notes whether an address answered a call or a probe: one that did not is tried after the others of its name.
+    pub(crate) fn note(&mut self, now: Instant, address: SocketAddr, answered: Answered) {
+        self.shunned.note(now, address, answered);
     }
 
     /// Forgets one who waits.
-    pub(crate) fn forget(&mut self, place: &Place, waiter: &W) {
-        if let Some(question) = self.names.get_mut(&key(place)).and_then(|name| name.question.as_mut()) {
-            question.waiting.retain(|other| other != waiter);
-        }
+    pub(crate) fn forget(&mut self, user: W) {
+        self.take(Waiter::User(user));
     }
 
-    /// Gives up questions that the resolver left open.
+    /// Gives up questions that the resolver left open, and answers those who have waited long enough with what is known.
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
-        while !self.asked.is_empty() {
-            let late = self.names.values().filter_map(|name| name.question.as_ref());
-            let Some(query) =
-                late.filter(|question| question.deadline <= now).map(|question| question.query).min()
-            else {
-                return;
-            };
+        while let Some(query) = self.cache.overdue(now) {
             self.resolved(now, query, Err(ResolveError::TimedOut));
+        }
+        while let Some((_, waiter)) = self.deadlines.first().filter(|(deadline, _)| *deadline <= now).copied()
+        {
+            let Some(pending) = self.take(waiter) else { continue };
+            let outcome = Search::new(&self.cache, now, Settle::Now).run(&pending.place, &pending.means);
+            let located = match outcome {
+                Outcome::Done(located) => self.shunned.order(now, located),
+                Outcome::Missing(_) => Located::Nowhere(ResolveError::TimedOut),
+            };
+            self.tell(waiter, located);
+        }
+        if self.learn_at.is_some_and(|at| at <= now) {
+            self.learn_again(now);
         }
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        if self.asked.is_empty() {
-            return None;
-        }
-        self.names.values().filter_map(|name| name.question.as_ref()).map(|question| question.deadline).min()
+        let waiter = self.deadlines.first().map(|(deadline, _)| *deadline);
+        [self.cache.poll_timeout(), waiter, self.learn_at].into_iter().flatten().min()
     }
 
     pub(crate) fn poll_output(&mut self) -> Option<LocatorOutput<W>> {
@@ -173,87 +215,91 @@ impl<W: Clone + PartialEq> Locator<W> {
 
     /// Every address known of a host name, for any port and transport; nothing is asked.
     pub(crate) fn known(&self, host: &str) -> Vec<IpAddr> {
-        let host = Host::Name(host.into());
-        let from: Key = (Box::from(&*host.key()), None, Transport::Udp);
-        let same = self.names.range(from.clone()..).take_while(|(key, _)| key.0 == from.0);
-        let mut found: Vec<IpAddr> = Vec::new();
-        for address in same.flat_map(|(_, name)| name.addresses.iter().map(SocketAddr::ip)) {
-            if !found.contains(&address) {
-                found.push(address);
+        search::everything(&self.cache, host)
+    }
+
+    /// How many questions are open and how many wait.
+    pub(crate) fn asking(&self) -> usize {
+        self.cache.asking() + self.searches.len()
+    }
+
+    fn learn_again(&mut self, now: Instant) {
+        for (index, place) in self.learned.clone().into_iter().enumerate() {
+            let means = Means { families: Families::BOTH, alternative: Some(other(place.transport)), lot: 0 };
+            let waiter = Waiter::Cache(index);
+            self.take(waiter);
+            self.search(now, waiter, place, means);
+        }
+        self.learn_at = (!self.learned.is_empty()).then_some(now + LEARN_EVERY);
+    }
+
+    fn search(&mut self, now: Instant, waiter: Waiter<W>, place: Place, means: Means) -> Located {
+        self.go_on(now, waiter, Pending { place, means, deadline: now + PATIENCE })
+    }
+
+    /// Searches with what is known by now; asks for what is missing.
+    fn go_on(&mut self, now: Instant, waiter: Waiter<W>, mut pending: Pending) -> Located {
+        let mut search = Search::new(&self.cache, now, Settle::Later);
+        let outcome = search.run(&pending.place, &pending.means);
+        let looked_at = std::mem::take(&mut search.looked_at);
+        let mut room = true;
+        for question in looked_at {
+            match self.cache.want(now, &question) {
+                Some(Some(query)) => self.outputs.push_back(LocatorOutput::Ask(query, question)),
+                Some(None) => {}
+                None => room = false,
             }
         }
-        found
-    }
-
-    /// How many questions are open.
-    pub(crate) fn asking(&self) -> usize {
-        self.asked.len()
-    }
-
-    /// What the cache says of a name; unless it knows, a question is under way then.
-    fn look_up(&mut self, now: Instant, place: &Place) -> Located {
-        let key = key(place);
-        if !self.names.contains_key(&key) && !self.make_room(now) {
-            return Located::Nowhere(ResolveError::Failed);
+        let missing = match outcome {
+            Outcome::Done(located) => return self.shunned.order(now, located),
+            Outcome::Missing(_) if !room => return Located::Nowhere(ResolveError::Failed),
+            Outcome::Missing(missing) => missing,
+        };
+        let known = Search::new(&self.cache, now, Settle::Now).run(&pending.place, &pending.means);
+        if matches!(known, Outcome::Done(Located::At { .. })) {
+            pending.deadline = pending.deadline.min(now + STALE_AFTER);
         }
-        let name = self.names.entry(key.clone()).or_insert_with(Name::unknown);
-        if name.until.is_some_and(|until| until > now) {
-            return name.verdict();
+        if let Some(first) = missing.first() {
+            self.cache.wait(first, waiter);
         }
-        if name.question.is_none() {
-            self.last += 1;
-            let query = QueryId(self.last);
-            name.question = Some(Question { query, deadline: now + RESOLVER_TIMEOUT, waiting: Vec::new() });
-            self.asked.insert(query, key);
-            self.outputs.push_back(LocatorOutput::Ask(query, place.clone()));
-        }
+        self.deadlines.insert((pending.deadline, waiter));
+        self.searches.insert(waiter, pending);
         Located::Asked
     }
 
-    /// Makes room for one more name: the one whose answer ran out first goes, unless all are in use.
-    fn make_room(&mut self, now: Instant) -> bool {
-        if self.names.len() < self.limit {
-            return true;
-        }
-        let idle = self.names.iter().filter(|(_, name)| name.question.is_none());
-        let oldest = idle.min_by_key(|(_, name)| name.until.unwrap_or(now)).map(|(key, _)| key.clone());
-        oldest.is_some_and(|key| self.names.remove(&key).is_some())
-    }
-}
-
-impl<W> Name<W> {
-    fn unknown() -> Self {
-        Self { addresses: Arc::from([]), until: None, error: None, question: None }
+    fn take(&mut self, waiter: Waiter<W>) -> Option<Pending> {
+        let pending = self.searches.remove(&waiter)?;
+        self.deadlines.remove(&(pending.deadline, waiter));
+        Some(pending)
     }
 
-    /// Keeps what was known before if the resolver is at fault, forgets it if the name is gone.
-    fn fail(&mut self, now: Instant, error: ResolveError) {
-        match error {
-            ResolveError::NotFound => self.addresses = Arc::from([]),
-            ResolveError::TimedOut | ResolveError::Failed => {}
-        }
-        self.error = Some(error);
-        self.until = Some(now + NEGATIVE_TTL);
-    }
-
-    fn verdict(&self) -> Located {
-        if self.addresses.is_empty() {
-            Located::Nowhere(self.error.unwrap_or(ResolveError::NotFound))
-        } else {
-            Located::At(Arc::clone(&self.addresses))
+    fn tell(&mut self, waiter: Waiter<W>, located: Located) {
+        match (waiter, located) {
+            (_, Located::Asked) | (Waiter::Cache(_), _) => {}
+            (Waiter::User(user), located) => self.outputs.push_back(LocatorOutput::Answer(user, located)),
         }
     }
 }
 
-fn key(place: &Place) -> Key {
-    (Box::from(&*place.host.key()), place.port, place.transport)
+/// What became of a message to an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answered {
+    /// It was answered.
+    Yes,
+    /// The address cannot be reached, or is silent.
+    No,
+}
+
+const fn other(transport: Transport) -> Transport {
+    match transport {
+        Transport::Udp => Transport::Tcp,
+        Transport::Tcp => Transport::Udp,
+    }
 }
 
 /// UDP and TCP (RFC 3261 §19.1.2).
 const DEFAULT_PORT: u16 = 5060;
-/// How long a failed answer is believed.
-const NEGATIVE_TTL: Duration = Duration::from_secs(5);
-/// A TTL of zero would mean one question per call.
-const TTL_MIN: Duration = Duration::from_secs(1);
-/// The driver's resolver answers within 2 s; this is for one that does not answer at all.
-const RESOLVER_TIMEOUT: Duration = Duration::from_millis(2_100);
+/// How long one who asks waits at most.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How often the learned places are looked at again; what still holds is not asked for.
+const LEARN_EVERY: Duration = Duration::from_secs(10);

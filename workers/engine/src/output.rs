@@ -6,9 +6,9 @@ use std::time::Instant;
 use bytes::Bytes;
 use um_media::RelayCommand;
 use um_sip::{ConnectionId, Flow, LineIndex};
-use um_topology::Transport;
 
 use crate::gossip::Gossip;
+use crate::input::RecordKind;
 use crate::observation::Observation;
 
 /// One thing that the driver is asked to do.
@@ -40,16 +40,14 @@ pub enum Output {
         /// The connection.
         connection: ConnectionId,
     },
-    /// Find the addresses of a name. The answer is owed within 2 s; the engine gives up by itself a little later.
+    /// Ask for the records of a name. The answer is owed within 2 s; the engine gives up by itself a little later.
     Resolve {
         /// What the answer carries.
         query: QueryId,
-        /// A host name, lower case.
-        host: String,
-        /// With a port only A and AAAA are asked, without one SRV comes first (RFC 3263 §4.2).
-        port: Option<u16>,
-        /// The transport that SRV is asked for, and the default port.
-        transport: Transport,
+        /// A name, lower case, without the final dot.
+        name: String,
+        /// Which records.
+        kind: RecordKind,
     },
     /// Something for the media threads.
     Relay(RelayCommand),

@@ -42,6 +42,10 @@ pub struct Config {
     #[arg(long, env = "UM_ADVERTISE", value_name = "[LOCAL=]IP", value_delimiter = ',')]
     pub advertise: Vec<Advertise>,
 
+    /// Name server to ask, IP or IP:PORT (port 53); repeatable, all are equal. None: those of the system's resolv.conf.
+    #[arg(long, env = "UM_NAMESERVER", value_name = "IP[:PORT]", value_delimiter = ',', value_parser = parse_nameserver)]
+    pub nameserver: Vec<SocketAddr>,
+
     /// Threads that carry signalling, each with its own share of the calls; one per core at most makes sense.
     #[arg(long, env = "UM_SIGNALLING_THREADS", value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub signalling_threads: u16,
@@ -175,6 +179,16 @@ impl FromStr for Advertise {
     }
 }
 
+fn parse_nameserver(text: &str) -> Result<SocketAddr, String> {
+    let with_port = text.parse::<SocketAddr>();
+    let plain = || text.trim_matches(['[', ']']).parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 53));
+    with_port
+        .or_else(|_| plain())
+        .ok()
+        .filter(|address| !address.ip().is_unspecified() && address.port() != 0)
+        .ok_or_else(|| format!("`{text}` is not the IP address of a name server, with or without :PORT"))
+}
+
 fn parse_id(text: &str) -> Result<String, String> {
     let fits = !text.is_empty()
         && text.len() <= 64
@@ -227,6 +241,8 @@ mod tests {
             ["--advertise", "example.com"],
             ["--advertise", "0.0.0.0"],
             ["--signalling-threads", "0"],
+            ["--nameserver", "ns.example.com"],
+            ["--nameserver", "0.0.0.0"],
         ] {
             assert!(config(&args).is_err(), "{args:?}");
         }

@@ -102,7 +102,7 @@ impl Worker {
             Media::start(&media_config, || Sink::new(mailboxes.clone())).context("the media threads")?;
         let (tell, seen) = bounded(observe::QUEUE);
         let (events, heard) = mpsc::channel(EVENTS);
-        let resolver = NameResolver::new(Handle::current(), uuid::Uuid::new_v4().as_u64_pair().1)?;
+        let resolver = NameResolver::new(Handle::current(), &config.nameserver)?;
         let limits = EngineLimits::default();
         let signalling = prepared
             .start(

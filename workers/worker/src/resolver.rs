@@ -1,7 +1,8 @@
-//! Names to addresses, off the message path: DNS SRV, A and AAAA as RFC 3263 §4.2 orders them.
+//! Asks name servers for records, off the message path. What the records mean, in which order addresses are tried and
+//! how long an answer holds is the business of the engine, which keeps the only cache.
 //!
 //! An engine asks and goes on; the answer comes back through its shard's mailbox within two seconds, also when the
-//! resolver is dead. What an answer is remembered for is the engine's business.
+//! resolver is dead.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -11,131 +12,125 @@ use std::{
 
 use hickory_resolver::{
     TokioResolver,
-    config::{LookupIpStrategy, ResolverConfig},
-    lookup_ip::LookupIp,
+    config::{ConnectionConfig, NameServerConfig, ResolverConfig},
     net::{NetError, runtime::TokioRuntimeProvider},
-    proto::rr::{RData, rdata::SRV},
+    proto::rr::{self, RData, RecordType},
 };
-use tokio::{
-    runtime::Handle,
-    sync::{Mutex, Semaphore},
-    time::timeout,
-};
-use um_engine::{Input, Output, QueryId, Resolution, ResolveError};
-use um_topology::Transport;
+use tokio::{runtime::Handle, sync::Semaphore, time::timeout};
+use um_engine::{Input, Output, Pointer, QueryId, Record, RecordKind, Resolution, ResolveError, Service};
 
-use crate::{
-    clock,
-    signalling::{Command, Mailbox},
-};
+use crate::signalling::{Command, Mailbox};
 
 /// Longest wait for an answer; the engine waits a little longer.
 const PATIENCE: Duration = Duration::from_millis(1_900);
+/// How long one name server may take before it is asked again.
+const SERVER_PATIENCE: Duration = Duration::from_millis(900);
 /// Questions that are asked at once; more are answered with a failure.
 const MAX_QUESTIONS: usize = 256;
-/// Addresses of one answer that are handed on.
-const MAX_ADDRESSES: usize = 32;
+/// Records of one answer that are handed on.
+const MAX_RECORDS: usize = 64;
 
-/// Asks the system's name servers.
+/// Asks name servers.
 #[derive(Clone)]
 pub(crate) struct NameResolver {
     resolver: TokioResolver,
     runtime: Handle,
     room: Arc<Semaphore>,
-    dice: Arc<Mutex<Dice>>,
 }
 
 impl NameResolver {
-    /// Reads the system's configuration; `seed` decides the order of SRV records of equal priority. Without one, only
-    /// the hosts file is known: a topology of addresses needs no more.
+    /// Takes `servers`, or without any those of the system. Without those too only the hosts file is known: a topology
+    /// of addresses needs no more.
     ///
     /// # Errors
     ///
     /// When the configuration cannot be used.
-    pub(crate) fn new(runtime: Handle, seed: u64) -> anyhow::Result<Self> {
-        let mut builder = TokioResolver::builder_tokio().unwrap_or_else(|error| {
-            tracing::warn!(%error, "no name server is known to this system; names cannot be resolved");
-            let none = ResolverConfig::from_parts(None, Vec::new(), Vec::new());
-            TokioResolver::builder_with_config(none, TokioRuntimeProvider::default())
-        });
+    pub(crate) fn new(runtime: Handle, servers: &[SocketAddr]) -> anyhow::Result<Self> {
+        let with = |config| TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+        let mut builder = if servers.is_empty() {
+            TokioResolver::builder_tokio().unwrap_or_else(|error| {
+                tracing::warn!(%error, "no name server is known to this system; names cannot be resolved");
+                with(ResolverConfig::from_parts(None, Vec::new(), Vec::new()))
+            })
+        } else {
+            with(ResolverConfig::from_name_servers(servers.iter().map(server).collect()))
+        };
         let options = builder.options_mut();
-        options.timeout = Duration::from_millis(900);
+        options.timeout = SERVER_PATIENCE;
         options.attempts = 2;
-        options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
-        let room = Arc::new(Semaphore::new(MAX_QUESTIONS));
-        Ok(Self { resolver: builder.build()?, runtime, room, dice: Arc::new(Mutex::new(Dice(seed | 1))) })
+        options.cache_size = 0;
+        Ok(Self { resolver: builder.build()?, runtime, room: Arc::new(Semaphore::new(MAX_QUESTIONS)) })
     }
 
     /// Answers an [`Output::Resolve`] into `mailbox`; ignores every other output.
     pub(crate) fn ask(&self, output: Output, mailbox: &Mailbox) {
-        let Output::Resolve { query, host, port, transport } = output else { return };
+        let Output::Resolve { query, name, kind } = output else { return };
         let Ok(permit) = Arc::clone(&self.room).try_acquire_owned() else {
             return answer(mailbox, query, Err(ResolveError::Failed));
         };
         let (this, mailbox) = (self.clone(), mailbox.clone());
         self.runtime.spawn(async move {
-            let result = timeout(PATIENCE, this.resolve(&host, port, transport)).await;
+            let result = timeout(PATIENCE, this.records(name, kind)).await;
             answer(&mailbox, query, result.unwrap_or(Err(ResolveError::TimedOut)));
             drop(permit);
         });
     }
 
-    async fn resolve(
-        &self,
-        host: &str,
-        port: Option<u16>,
-        transport: Transport,
-    ) -> Result<Resolution, ResolveError> {
-        if let Some(port) = port {
-            return self.addresses(host, port).await;
-        }
-        let service = match transport {
-            Transport::Udp => format!("_sip._udp.{host}."),
-            Transport::Tcp => format!("_sip._tcp.{host}."),
+    async fn records(&self, mut name: String, kind: RecordKind) -> Result<Resolution, ResolveError> {
+        // A host may be one of the system's search domains; the name of a service is whole.
+        let (of, whole) = match kind {
+            RecordKind::A => (RecordType::A, false),
+            RecordKind::Aaaa => (RecordType::AAAA, false),
+            RecordKind::Srv => (RecordType::SRV, true),
+            RecordKind::Naptr => (RecordType::NAPTR, true),
         };
-        // No SRV, or none that leads anywhere: A and AAAA at the default port.
-        match self.resolver.srv_lookup(service).await {
-            Ok(lookup) => {
-                let ttl = lookup.valid_until().saturating_duration_since(clock::now());
-                let records = lookup.answers().iter().filter_map(|record| {
-                    if let RData::SRV(srv) = &record.data { Some(srv.clone()) } else { None }
-                });
-                let mut records: Vec<SRV> = records.collect();
-                self.dice.lock().await.order(&mut records);
-                match self.servers(&records, ttl).await {
-                    Ok(found) if !found.addresses.is_empty() => Ok(found),
-                    Ok(_) | Err(_) => self.addresses(host, 5060).await,
-                }
-            }
-            Err(_) => self.addresses(host, 5060).await,
+        if whole {
+            name.push('.');
         }
-    }
-
-    async fn servers(&self, records: &[SRV], mut ttl: Duration) -> Result<Resolution, ResolveError> {
-        let mut addresses = Vec::new();
-        for record in records {
-            let Ok(found) = self.addresses(&record.target.to_ascii(), record.port).await else { continue };
-            ttl = ttl.min(found.ttl);
-            addresses.extend(found.addresses);
-            if addresses.len() >= MAX_ADDRESSES {
-                break;
-            }
+        let lookup = self.resolver.lookup(name, of).await.map_err(|error| reason(&error))?;
+        // The aliases on the way limit the answer too.
+        let ttl = lookup.answers().iter().map(|record| record.ttl).min().unwrap_or(0);
+        let records = lookup.answers().iter().filter_map(|record| read(record, kind)).take(MAX_RECORDS);
+        let records: Vec<Record> = records.collect();
+        if records.is_empty() {
+            return Err(ResolveError::NotFound);
         }
-        addresses.truncate(MAX_ADDRESSES);
-        Ok(Resolution { addresses, ttl })
+        Ok(Resolution { records, ttl: Duration::from_secs(ttl.into()) })
     }
+}
 
-    async fn addresses(&self, host: &str, port: u16) -> Result<Resolution, ResolveError> {
-        let found: LookupIp = self.resolver.lookup_ip(host).await.map_err(|error| reason(&error))?;
-        let ttl = found.valid_until().saturating_duration_since(clock::now());
-        let addresses = found.iter().take(MAX_ADDRESSES).map(|ip: IpAddr| SocketAddr::new(ip, port));
-        let addresses: Vec<_> = addresses.collect();
-        if addresses.is_empty() { Err(ResolveError::NotFound) } else { Ok(Resolution { addresses, ttl }) }
+fn server(address: &SocketAddr) -> NameServerConfig {
+    let mut connections = vec![ConnectionConfig::udp(), ConnectionConfig::tcp()];
+    for connection in &mut connections {
+        connection.port = address.port();
     }
+    NameServerConfig::new(address.ip(), true, connections)
 }
 
 fn answer(mailbox: &Mailbox, query: QueryId, result: Result<Resolution, ResolveError>) {
     mailbox.post(Command::Input(Input::Resolved { query, result }));
+}
+
+fn read(record: &rr::Record, kind: RecordKind) -> Option<Record> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned().into_boxed_str();
+    match (kind, &record.data) {
+        (RecordKind::A, RData::A(address)) => Some(Record::Address(IpAddr::V4(address.0))),
+        (RecordKind::Aaaa, RData::AAAA(address)) => Some(Record::Address(IpAddr::V6(address.0))),
+        (RecordKind::Srv, RData::SRV(service)) => Some(Record::Service(Service {
+            priority: service.priority,
+            weight: service.weight,
+            port: service.port,
+            target: service.target.to_ascii().into(),
+        })),
+        (RecordKind::Naptr, RData::NAPTR(pointer)) => Some(Record::Pointer(Pointer {
+            order: pointer.order,
+            preference: pointer.preference,
+            flags: text(&pointer.flags),
+            services: text(&pointer.services),
+            replacement: pointer.replacement.to_ascii().into(),
+        })),
+        (RecordKind::A | RecordKind::Aaaa | RecordKind::Srv | RecordKind::Naptr, _) => None,
+    }
 }
 
 fn reason(error: &NetError) -> ResolveError {
@@ -148,61 +143,33 @@ fn reason(error: &NetError) -> ResolveError {
     }
 }
 
-/// Orders SRV records: by priority, within one by weighted lot (RFC 2782).
-struct Dice(u64);
-
-impl Dice {
-    fn order(&mut self, records: &mut [SRV]) {
-        records.sort_by_key(|record| (record.priority, record.weight != 0));
-        let mut first = 0;
-        while first < records.len() {
-            let priority = records[first].priority;
-            let end = records.iter().position(|record| record.priority > priority).unwrap_or(records.len());
-            let group = &mut records[first..end];
-            for at in 0..group.len() {
-                let total: u64 = group[at..].iter().map(|record| u64::from(record.weight)).sum();
-                let lot = self.roll() % (total + 1);
-                let mut running = 0;
-                let chosen = group[at..].iter().position(|record| {
-                    running += u64::from(record.weight);
-                    running >= lot
-                });
-                group[at..=at + chosen.unwrap_or(0)].rotate_right(1);
-            }
-            first = end;
-        }
-    }
-
-    /// xorshift64*: good enough for spreading load, and its state is one number.
-    fn roll(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use hickory_resolver::proto::rr::Name;
+    use hickory_resolver::proto::rr::{
+        Name,
+        rdata::{A, NAPTR, SRV},
+    };
 
     use super::*;
 
-    fn record(priority: u16, weight: u16) -> SRV {
-        SRV::new(priority, weight, 5060, Name::root())
+    fn record(data: RData) -> rr::Record {
+        rr::Record::from_rdata(Name::root(), 60, data)
     }
 
     #[test]
-    fn srv_priorities_come_in_order_and_weights_share() {
-        let mut dice = Dice(42);
-        let mut first = [0_u32; 2];
-        for _ in 0..1000 {
-            let mut records = vec![record(20, 1), record(10, 10), record(10, 30), record(5, 0)];
-            dice.order(&mut records);
-            let priorities: Vec<u16> = records.iter().map(|record| record.priority).collect();
-            assert_eq!(priorities, [5, 10, 10, 20]);
-            first[usize::from(records[1].weight == 30)] += 1;
-        }
-        assert!(first[1] > 2 * first[0] && first[0] > 100, "{first:?}");
+    fn only_records_of_the_kind_asked_for_are_read() {
+        let name = || Name::from_ascii("a.example.com.").unwrap();
+        let service = record(RData::SRV(SRV::new(1, 2, 5070, name())));
+        let Some(Record::Service(read_service)) = read(&service, RecordKind::Srv) else { panic!("no SRV") };
+        assert_eq!((read_service.priority, read_service.weight, read_service.port), (1, 2, 5070));
+        assert_eq!(&*read_service.target, "a.example.com.");
+        assert_eq!(read(&service, RecordKind::A), None);
+        let pointer = NAPTR::new(10, 20, (*b"s").into(), (*b"SIP+D2T").into(), Box::default(), name());
+        let Some(Record::Pointer(pointer)) = read(&record(RData::NAPTR(pointer)), RecordKind::Naptr) else {
+            panic!("no NAPTR")
+        };
+        assert_eq!((&*pointer.flags, &*pointer.services), ("s", "SIP+D2T"));
+        let address = record(RData::A(A::new(127, 0, 0, 5)));
+        assert_eq!(read(&address, RecordKind::A), Some(Record::Address([127, 0, 0, 5].into())));
     }
 }

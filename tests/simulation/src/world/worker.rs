@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use um_engine::{Input, Output, QueryId, Resolution, ResolveError};
+use um_engine::{Input, Output, QueryId, Record, RecordKind, Resolution, ResolveError};
 use um_media::{OpenError, RelayCommand, RelayEvent};
 
 use super::{Happening, World, parse};
@@ -64,7 +64,7 @@ impl World {
                 self.open_link(connection, line, remote, deadline);
             }
             Output::Close { connection } => self.close_link(connection),
-            Output::Resolve { query, host, port, .. } => self.resolve(shard, query, &host, port),
+            Output::Resolve { query, name, kind } => self.resolve(shard, query, &name, kind),
             Output::Relay(command) => self.on_relay_command(shard, &command),
             Output::Gossip(gossip) => {
                 for other in (0..self.engines.len()).filter(|other| *other != shard) {
@@ -133,9 +133,9 @@ impl World {
         self.after(Duration::from_millis(delay), Happening::Tell(Some(shard), Box::new(Input::Relay(event))));
     }
 
-    fn resolve(&mut self, shard: usize, query: QueryId, host: &str, port: Option<u16>) {
+    fn resolve(&mut self, shard: usize, query: QueryId, name: &str, kind: RecordKind) {
         let fails = self.random.chance(self.scenario.services.resolver_failures);
-        let server = wire::server_named(host);
+        let server = wire::server_named(name).filter(|_| kind == RecordKind::A);
         let (delay, result) = match server {
             Some(_) if fails => {
                 self.resolver_failed = true;
@@ -143,10 +143,9 @@ impl World {
                 (self.random.millis(5, 2_000), Err(error))
             }
             Some(server) => {
-                let mut address = wire::server_address(server);
-                address.set_port(port.unwrap_or_else(|| address.port()));
+                let records = vec![Record::Address(wire::server_address(server).ip())];
                 let ttl = self.random.millis(1_000, 60_000);
-                (self.random.millis(1, 100), Ok(Resolution { addresses: vec![address], ttl }))
+                (self.random.millis(1, 100), Ok(Resolution { records, ttl }))
             }
             None => (self.random.millis(1, 100), Err(ResolveError::NotFound)),
         };

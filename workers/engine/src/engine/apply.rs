@@ -49,9 +49,7 @@ impl Engine {
 
     /// Asks for the names of all targets, so that a line that admits only UM servers knows them from the start.
     fn learn_addresses(&mut self, now: Instant, targets: &BTreeMap<TargetId, Probed>) {
-        for probed in targets.values() {
-            self.locator.learn(now, &probed.place);
-        }
+        self.locator.learn(now, targets.values().map(|probed| probed.place.clone()));
     }
 
     /// Nothing that comes after it on the stream can be read: the connection has to go.

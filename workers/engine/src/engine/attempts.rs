@@ -9,11 +9,13 @@ use um_sip::{Flow, Message};
 
 use super::Engine;
 use super::errands::Task;
+use super::probes::is_transport_free;
 use super::session::{Attempt, Leg, Party, Placed, Search, Sender};
-use super::way::{Arrival, Connection, User, Way};
+use super::way::{Arrival, Connection, User, Way, families};
 use crate::call::words::{AttemptId, Carrier, Event, Heard, Media as Talk, Origin, Reach, Refusal};
+use crate::configuration::Configuration;
 use crate::leg::{self, Body, description, headers};
-use crate::locate::{Located, Place};
+use crate::locate::{Located, Means, Place};
 
 impl Engine {
     pub(super) fn locate_attempt(
@@ -29,29 +31,38 @@ impl Engine {
         let Some(search) = &mut session.search else { return };
         let Some(chosen) = search.plan.route.targets.get(target) else { return };
         let (id, uri) = (chosen.id.clone(), chosen.request_uri.clone());
-        search.attempt = Some(Attempt::new(now, attempt, target, uri));
+        let means = means(&session.configuration, search, target, &place, serial);
+        let transport_free = means.alternative.is_some();
+        search.attempt = Some(Attempt { transport_free, ..Attempt::new(now, attempt, target, uri) });
         if self.health.condition(&id, now).blocked_until.is_some() {
             return self.tell(serial, Event::Heard(attempt, Heard::Unavailable));
         }
-        match self.locator.locate(now, &place, user) {
+        match self.locator.locate(now, &place, means, user) {
             Located::Asked => {
                 if let Some(attempt) = self.sessions.get(serial).and_then(|session| session.attempt(attempt))
                 {
-                    attempt.way = Way::Asking(place);
+                    attempt.way = Way::Asking;
                 }
             }
-            located @ (Located::At(_) | Located::Nowhere(_)) => {
+            located @ (Located::At { .. } | Located::Nowhere(_)) => {
                 self.on_attempt_located(serial, attempt, located)
             }
         }
     }
 
     pub(super) fn on_attempt_located(&mut self, serial: u64, attempt: AttemptId, located: Located) {
-        if let Some(attempt) = self.sessions.get(serial).and_then(|session| session.attempt(attempt)) {
-            attempt.way = Way::Idle;
-        }
+        let Some(search) = self.sessions.get(serial).and_then(|session| session.search.as_mut()) else {
+            return;
+        };
+        let free = search.attempt.as_mut().filter(|present| present.id == attempt).and_then(|present| {
+            present.way = Way::Idle;
+            present.transport_free.then_some(present.target)
+        });
         let heard = match located {
-            Located::At(addresses) => Heard::Located(addresses),
+            Located::At { transport, addresses } => {
+                search.detours.extend(free.map(|target| (target, transport)));
+                Heard::Located(addresses)
+            }
             Located::Nowhere(_) | Located::Asked => Heard::Nowhere,
         };
         self.tell(serial, Event::Heard(attempt, heard));
@@ -76,7 +87,7 @@ impl Engine {
         }
         let present = search.attempt.take().filter(|present| present.id == attempt);
         let present = present.unwrap_or_else(|| Attempt::new(now, attempt, reach.target, uri.clone()));
-        search.attempt = Some(Attempt { uri, ..present });
+        search.attempt = Some(Attempt { uri, remote: Some(reach.address), ..present });
         let line_out = &search.plan.route.line_out;
         let line = session.configuration.bound_towards(line_out, transport, reach.address.ip()).cloned();
         self.observe_attempt(now, serial, &reach, transport);
@@ -272,6 +283,8 @@ impl Attempt {
             way: Way::Idle,
             carrier: Carrier::Datagram,
             uri,
+            remote: None,
+            transport_free: false,
             transaction: None,
             leg: None,
             agreement: None,
@@ -285,8 +298,25 @@ fn destination(search: &Search, reach: &Reach) -> Option<(um_topology::Transport
     match &reach.origin {
         Origin::Fresh => {
             let target = search.plan.route.targets.get(reach.target)?;
-            Some((target.transport, target.request_uri.clone()))
+            // The records of a name may have asked for the other transport.
+            let chosen = search.detours.get(&reach.target).copied().unwrap_or(target.transport);
+            Some((chosen, target.request_uri.clone()))
         }
         Origin::Redirection(_, hop) => Some((hop.transport, hop.uri.clone())),
+    }
+}
+
+/// What an attempt may choose from: every family that its line has, and with NAPTR either transport of a UDP line
+/// unless the entry or its list says which (RFC 3263 §4.1). A call finds the servers of a name in one order.
+fn means(configuration: &Configuration, search: &Search, target: usize, place: &Place, serial: u64) -> Means {
+    let route = &search.plan.route;
+    let free = place.transport == um_topology::Transport::Udp
+        && route.targets.get(target).is_some_and(|target| {
+            place.host == target.host && is_transport_free(&configuration.topology, &target.id)
+        });
+    Means {
+        families: families(configuration, &route.line_out),
+        alternative: free.then_some(um_topology::Transport::Tcp),
+        lot: serial,
     }
 }

@@ -3,6 +3,7 @@
 //! what is answered or repeated after it is the endpoint's business.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -12,8 +13,9 @@ use um_topology::Host;
 
 use super::Engine;
 use super::session::Sender;
-use super::way::{Arrival, User, Way, topology_transport};
-use crate::locate::{Located, Place};
+use super::way::{Arrival, User, Way, families, topology_transport};
+use crate::configuration::BoundLine;
+use crate::locate::{Families, Located, Means, Place};
 use crate::observation::Observation;
 use crate::output::Output;
 
@@ -38,14 +40,23 @@ pub(super) struct Errands {
     last: u64,
 }
 
+/// How the transport of a next hop is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Choice {
+    /// The URI names it, or a port: it is that one, or as before.
+    Named,
+    /// Its records may name another than before.
+    Open,
+}
+
 #[derive(Debug)]
 struct Errand {
     task: Task,
     dialog: Option<DialogId>,
     /// The flow that served last; taken if no better way is found.
     known: Flow,
-    /// How to go, from the URI or as before.
-    transport: Transport,
+    /// Whether the URI says how to go.
+    choice: Choice,
     way: Way,
 }
 
@@ -68,14 +79,10 @@ impl Engine {
             }
             return;
         };
-        let errand = Errand {
-            task,
-            dialog: Some(dialog),
-            known,
-            transport: transport(&next_hop, known),
-            way: Way::Idle,
-        };
-        match place(&next_hop, errand.transport) {
+        let named = next_hop.port().is_some() || next_hop.transport().is_some();
+        let choice = if named { Choice::Named } else { Choice::Open };
+        let errand = Errand { task, dialog: Some(dialog), known, choice, way: Way::Idle };
+        match place(&next_hop, transport(&next_hop, known)) {
             Some(place) => self.set_out(now, errand, &place),
             None => self.finish(now, &errand, known),
         }
@@ -92,7 +99,7 @@ impl Engine {
             task: Task::Deliver(bytes),
             dialog: None,
             known: flow,
-            transport: flow.transport,
+            choice: Choice::Named,
             way: Way::Idle,
         };
         self.set_out(now, errand, &place);
@@ -105,9 +112,10 @@ impl Engine {
         }
         self.errands.last += 1;
         let id = self.errands.last;
-        let located = self.locator.locate(now, place, User::Errand(id));
+        let means = self.errand_means(&errand, place, id);
+        let located = self.locator.locate(now, place, means, User::Errand(id));
         if located == Located::Asked {
-            errand.way = Way::Asking(place.clone());
+            errand.way = Way::Asking;
         }
         self.errands.waiting.insert(id, errand);
         if located != Located::Asked {
@@ -115,31 +123,63 @@ impl Engine {
         }
     }
 
+    /// What an errand may choose from. A URI that names neither port nor transport leaves that to NAPTR (RFC 3263 §4.1).
+    fn errand_means(&self, errand: &Errand, place: &Place, id: u64) -> Means {
+        let families = self
+            .configuration
+            .bound(errand.known.line)
+            .map_or(Families::BOTH, |bound| families(&self.configuration, &bound.id));
+        let alternative = match (errand.choice, place.transport) {
+            (Choice::Open, um_topology::Transport::Udp) => Some(um_topology::Transport::Tcp),
+            (Choice::Open, um_topology::Transport::Tcp) => Some(um_topology::Transport::Udp),
+            (Choice::Named, _) => None,
+        };
+        // A TCP line has no socket for datagrams.
+        let alternative = alternative.filter(|other| self.line_towards(errand.known, *other, None).is_some());
+        Means { families, alternative, lot: id }
+    }
+
     pub(super) fn on_errand_located(&mut self, now: Instant, id: u64, located: Located) {
         let Some(errand) = self.errands.waiting.get_mut(&id) else { return };
         errand.way = Way::Idle;
-        let (known, transport) = (errand.known, errand.transport);
-        let remote = match located {
-            Located::At(addresses) => addresses.first().copied(),
-            Located::Nowhere(_) | Located::Asked => None,
+        let known = errand.known;
+        let (transport, remote) = match located {
+            Located::At { transport, addresses } => (transport, addresses.first().copied()),
+            Located::Nowhere(_) | Located::Asked => (topology_transport(known.transport), None),
         };
         let Some(remote) = remote else { return self.end_errand(now, id, known) };
+        let line = self.line_towards(known, transport, Some(remote.ip()));
+        let (line, local) = line.map_or((known.line, known.local), |bound| (bound.index, bound.local));
         match transport {
-            Transport::Udp => {
-                let flow = Flow { remote, transport: Transport::Udp, connection: None, ..known };
+            um_topology::Transport::Udp => {
+                let flow = Flow { line, local, remote, transport: Transport::Udp, connection: None };
                 self.end_errand(now, id, flow);
             }
             // The connection that served last leads there and is ours: it needs no other.
-            Transport::Tcp if known.remote == remote && self.is_ours(known) => {
+            um_topology::Transport::Tcp if known.remote == remote && self.is_ours(known) => {
                 self.end_errand(now, id, known)
             }
-            Transport::Tcp => {
+            um_topology::Transport::Tcp => {
                 if let Some(errand) = self.errands.waiting.get_mut(&id) {
-                    errand.way = Way::Holding(known.line, remote);
+                    errand.way = Way::Holding(line, remote);
                 }
-                self.connections.acquire(known.line, remote, now + Self::ERRAND_CONNECT, User::Errand(id));
+                self.connections.acquire(line, remote, now + Self::ERRAND_CONNECT, User::Errand(id));
             }
         }
+    }
+
+    /// The socket of the line of `known` from which a peer is reached: that of `known` itself if it serves, since a
+    /// draining line still carries its own.
+    fn line_towards(
+        &self,
+        known: Flow,
+        transport: um_topology::Transport,
+        remote: Option<IpAddr>,
+    ) -> Option<&BoundLine> {
+        let own = self.configuration.bound(known.line)?;
+        let remote = remote.unwrap_or_else(|| own.local.ip());
+        let serves = own.transport == transport && own.local.is_ipv4() == remote.is_ipv4();
+        if serves { Some(own) } else { self.configuration.bound_towards(&own.id, transport, remote) }
     }
 
     pub(super) fn on_errand_arrived(&mut self, now: Instant, id: u64, arrival: Arrival) {

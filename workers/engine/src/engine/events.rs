@@ -49,7 +49,7 @@ impl Engine {
                         flow,
                         &message,
                     ),
-                    Some(Sender::Probe(probe)) => self.on_probe_response(now, probe, &message),
+                    Some(Sender::Probe(probe)) => self.on_probe_response(now, probe, transaction, &message),
                     Some(Sender::Notice(number)) => {
                         self.on_notice_response(now, transaction, number, &message)
                     }
@@ -84,7 +84,7 @@ impl Engine {
             (Some(Sender::Attempt(serial, attempt)), Unanswered::Lost) => {
                 self.on_attempt_lost(serial, attempt)
             }
-            (Some(Sender::Probe(probe)), _) => self.on_probe_unanswered(now, probe),
+            (Some(Sender::Probe(probe)), _) => self.on_probe_unanswered(now, probe, transaction),
             (Some(Sender::Notice(number)), _) => {
                 self.senders.remove(&transaction);
                 self.unsubscribe(number);

@@ -13,11 +13,11 @@ use um_topology::{Id, Line, ProxyList, Station, Topology, Uri};
 use super::Engine;
 use super::apply::policy;
 use super::session::Sender;
-use super::way::{Arrival, User, Way};
+use super::way::{Arrival, User, Way, families};
 use crate::health::{Evidence, Policy, ProbeId};
 use crate::input::ConnectError;
 use crate::leg::headers;
-use crate::locate::{Located, Place};
+use crate::locate::{Answered, Located, Means, Place};
 use crate::observation::Observation;
 
 /// A target as it is probed.
@@ -29,25 +29,61 @@ pub(super) struct Probed {
     pub(super) line: Id,
 }
 
-/// A probe under way.
+/// A probe under way: one OPTIONS to each of the first addresses that a call would try. One that answers
+/// proves the target alive; it is dead when none does.
 #[derive(Debug)]
 pub(super) struct Probe {
     target: TargetId,
     probed: Probed,
     began: Instant,
+    /// How the addresses are found.
+    way: Way,
+    tries: Vec<Try>,
+    /// The last final response that proved nothing.
+    status: Option<u16>,
+    /// Health knows; what the other addresses do is still awaited, so that calls try the dead ones last.
+    concluded: bool,
+}
+
+/// The probe of one address.
+#[derive(Debug)]
+struct Try {
+    remote: SocketAddr,
     way: Way,
     transaction: Option<ClientTransaction>,
+    end: End,
+}
+
+/// How the probe of an address ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// It has not.
+    None,
+    /// We have no socket or no room for it: that says nothing about the target.
+    Skipped,
+    Alive,
+    Dead,
 }
 
 impl Engine {
     pub(super) fn start_probe(&mut self, now: Instant, target: TargetId, id: ProbeId) {
-        let Some(probed) = probed_target(&self.configuration.topology, &target) else {
+        let topology = &self.configuration.topology;
+        let Some(probed) = probed_target(topology, &target) else {
             return self.health.not_probed(now, id);
         };
         let place = probed.place.clone();
-        let located = self.locator.locate(now, &place, User::Probe(id));
-        let way = if located == Located::Asked { Way::Asking(place) } else { Way::Idle };
-        self.probes.insert(id, Probe { target, probed, began: now, way, transaction: None });
+        let free = place.transport == um_topology::Transport::Udp && is_transport_free(topology, &target);
+        let means = Means {
+            families: families(&self.configuration, &probed.line),
+            alternative: free.then_some(um_topology::Transport::Tcp),
+            lot: id.0,
+        };
+        let located = self.locator.locate(now, &place, means, User::Probe(id, 0));
+        let way = if located == Located::Asked { Way::Asking } else { Way::Idle };
+        let probe =
+            Probe { target, probed, began: now, way, tries: Vec::new(), status: None, concluded: false };
+        self.end_lingering(now, &probe.target);
+        self.probes.insert(id, probe);
         if located != Located::Asked {
             self.on_probe_located(now, id, located);
         }
@@ -56,42 +92,45 @@ impl Engine {
     pub(super) fn on_probe_located(&mut self, now: Instant, id: ProbeId, located: Located) {
         let Some(probe) = self.probes.get_mut(&id) else { return };
         probe.way = Way::Idle;
-        let Located::At(addresses) = located else { return self.conclude_probe(now, id, None) };
-        let Some(remote) = addresses.first().copied() else { return self.conclude_probe(now, id, None) };
-        let transport = probe.probed.place.transport;
-        let line = self.configuration.bound_towards(&probe.probed.line, transport, remote.ip()).cloned();
+        let Located::At { transport, addresses } = located else { return self.conclude_probe(now, id, None) };
+        probe.tries = addresses.iter().take(TRIES_MAX).map(|remote| Try::new(*remote)).collect();
         let deadline = probe.began + probe.probed.policy.timeout;
-        let Some(line) = line else {
-            return self.skip_probe(now, id);
-        };
-        let way = self.go(now, &line, transport, remote, deadline, User::Probe(id));
-        if let Some(probe) = self.probes.get_mut(&id) {
-            probe.way = way;
+        let line_id = probe.probed.line.clone();
+        for (index, remote) in (0_u8..).zip(addresses.iter().take(TRIES_MAX).copied()) {
+            let user = User::Probe(id, index);
+            match self.configuration.bound_towards(&line_id, transport, remote.ip()).cloned() {
+                Some(line) => {
+                    let way = self.go(now, &line, transport, remote, deadline, user);
+                    if let Some(one) = self.try_of(id, index) {
+                        one.way = way;
+                    }
+                }
+                None => self.end_try(now, id, index, End::Skipped),
+            }
         }
     }
 
-    pub(super) fn on_probe_arrived(&mut self, now: Instant, id: ProbeId, arrival: Arrival) {
+    pub(super) fn on_probe_arrived(&mut self, now: Instant, (id, index): (ProbeId, u8), arrival: Arrival) {
         match arrival {
             Arrival::Flow(flow, _) => {
-                if self.send_options(now, id, flow).is_none() {
-                    self.skip_probe(now, id);
+                if self.send_options(now, id, index, flow).is_none() {
+                    self.end_try(now, id, index, End::Skipped);
                 }
             }
             Arrival::Blocked(error) => {
-                if let Some(probe) = self.probes.get_mut(&id) {
-                    probe.way = Way::Idle;
+                if let Some(one) = self.try_of(id, index) {
+                    one.way = Way::Idle;
                 }
-                match error {
-                    ConnectError::Local => self.skip_probe(now, id),
-                    ConnectError::Refused | ConnectError::Unreachable | ConnectError::TimedOut => {
-                        self.conclude_probe(now, id, None);
-                    }
-                }
+                let end = match error {
+                    ConnectError::Local => End::Skipped,
+                    ConnectError::Refused | ConnectError::Unreachable | ConnectError::TimedOut => End::Dead,
+                };
+                self.end_try(now, id, index, end);
             }
         }
     }
 
-    fn send_options(&mut self, now: Instant, id: ProbeId, flow: um_sip::Flow) -> Option<()> {
+    fn send_options(&mut self, now: Instant, id: ProbeId, index: u8, flow: um_sip::Flow) -> Option<()> {
         let identity = self.endpoint.new_identity();
         let probe = self.probes.get_mut(&id)?;
         let from = our_uri(&self.configuration.topology, &probe.probed.line, flow.local);
@@ -99,28 +138,91 @@ impl Engine {
         let request = headers::options(&to, &from, identity).ok()?;
         let transaction = self.endpoint.request(now, flow, &request).ok()?;
         self.senders.insert(transaction, Sender::Probe(id));
-        self.probes.get_mut(&id)?.transaction = Some(transaction);
+        self.try_of(id, index)?.transaction = Some(transaction);
         Some(())
     }
 
-    pub(super) fn on_probe_response(&mut self, now: Instant, id: ProbeId, response: &Message) {
-        if let Some(status) = response.status().filter(|status| status.is_final()) {
-            self.conclude_probe(now, id, Some(status.code()));
+    pub(super) fn on_probe_response(
+        &mut self,
+        now: Instant,
+        id: ProbeId,
+        transaction: ClientTransaction,
+        response: &Message,
+    ) {
+        let Some(status) = response.status().filter(|status| status.is_final()) else { return };
+        let Some(probe) = self.probes.get_mut(&id) else { return };
+        let Some(index) = probe.index_of(transaction) else { return };
+        let end = if probe.probed.policy.is_dead(status.code()) { End::Dead } else { End::Alive };
+        if !probe.concluded {
+            probe.status = Some(status.code());
+        }
+        self.end_try(now, id, index, end);
+    }
+
+    pub(super) fn on_probe_unanswered(&mut self, now: Instant, id: ProbeId, transaction: ClientTransaction) {
+        let index = self.probes.get(&id).and_then(|probe| probe.index_of(transaction));
+        if let Some(index) = index {
+            self.end_try(now, id, index, End::Dead);
         }
     }
 
-    pub(super) fn on_probe_unanswered(&mut self, now: Instant, id: ProbeId) {
-        self.conclude_probe(now, id, None);
+    /// Notes how the probe of an address ended. The first that lives, or the last of all, concludes the probe.
+    fn end_try(&mut self, now: Instant, id: ProbeId, index: u8, end: End) {
+        let Some(one) = self.try_of(id, index) else { return };
+        one.end = end;
+        let remote = one.remote;
+        match end {
+            End::Alive => self.locator.note(now, remote, Answered::Yes),
+            End::Dead => self.locator.note(now, remote, Answered::No),
+            End::None | End::Skipped => {}
+        }
+        let Some(probe) = self.probes.get(&id) else { return };
+        let over = probe.tries.iter().all(|one| one.end != End::None);
+        let status = probe.status;
+        match (probe.concluded, end) {
+            (true, _) if over => self.end_probe(now, id),
+            (true, _) => {}
+            (false, End::Alive) => self.conclude_probe(now, id, status),
+            (false, _) if !over => {}
+            (false, _) if probe.tries.iter().all(|one| one.end == End::Skipped) => self.skip_probe(now, id),
+            (false, End::None | End::Skipped | End::Dead) => self.conclude_probe(now, id, status),
+        }
+    }
+
+    /// Ends what is left of the probe before; an address that has not answered by now is dead.
+    fn end_lingering(&mut self, now: Instant, target: &TargetId) {
+        let old: Vec<ProbeId> = self
+            .probes
+            .iter()
+            .filter(|(_, probe)| probe.concluded && probe.target == *target)
+            .map(|(id, _)| *id)
+            .collect();
+        for id in old {
+            let tries = self.probes.get(&id).map_or(&[][..], |probe| &probe.tries);
+            let silent = tries.iter().filter(|one| one.end == End::None);
+            let silent: Vec<SocketAddr> = silent.map(|one| one.remote).collect();
+            for remote in silent {
+                self.locator.note(now, remote, Answered::No);
+            }
+            self.end_probe(now, id);
+        }
     }
 
     /// Gives back what a probe holds. It is not over for health until its time is up, unless it is concluded.
     pub(super) fn end_probe(&mut self, now: Instant, id: ProbeId) {
         let Some(probe) = self.probes.remove(&id) else { return };
-        self.leave(now, User::Probe(id), &probe.way);
-        if let Some(transaction) = probe.transaction {
-            self.senders.remove(&transaction);
-            self.endpoint.abandon(now, transaction);
+        self.leave(now, User::Probe(id, 0), &probe.way);
+        for (index, one) in (0_u8..).zip(probe.tries) {
+            self.leave(now, User::Probe(id, index), &one.way);
+            if let Some(transaction) = one.transaction {
+                self.senders.remove(&transaction);
+                self.endpoint.abandon(now, transaction);
+            }
         }
+    }
+
+    fn try_of(&mut self, id: ProbeId, index: u8) -> Option<&mut Try> {
+        self.probes.get_mut(&id)?.tries.get_mut(usize::from(index))
     }
 
     /// We have no socket or no room for it: that says nothing about the target.
@@ -129,15 +231,48 @@ impl Engine {
         self.health.not_probed(now, id);
     }
 
+    /// Tells health what was found.
     fn conclude_probe(&mut self, now: Instant, id: ProbeId, status: Option<u16>) {
-        let Some(probe) = self.probes.get(&id) else { return };
+        let Some(probe) = self.probes.get_mut(&id) else { return };
+        probe.concluded = true;
         let alive = status.is_some_and(|status| !probe.probed.policy.is_dead(status));
         let evidence = if alive { Evidence::ProbeAnswered } else { Evidence::ProbeFailed };
         let duration = now.saturating_duration_since(probe.began);
         let target = probe.target.clone();
-        self.end_probe(now, id);
+        if probe.tries.iter().all(|one| one.end != End::None) {
+            self.end_probe(now, id);
+        }
         self.observe(Observation::Probed { target, status, duration });
         self.health.probed(now, id, evidence);
+    }
+}
+
+impl Probe {
+    fn index_of(&self, transaction: ClientTransaction) -> Option<u8> {
+        (0_u8..)
+            .zip(&self.tries)
+            .find(|(_, one)| one.transaction == Some(transaction))
+            .map(|(index, _)| index)
+    }
+}
+
+impl Try {
+    const fn new(remote: SocketAddr) -> Self {
+        Self { remote, way: Way::Idle, transaction: None, end: End::None }
+    }
+}
+
+/// Whether neither the entry, its list nor its address says how a target is to be reached.
+pub(super) fn is_transport_free(topology: &Topology, target: &TargetId) -> bool {
+    match target {
+        TargetId::Entry { list, entry } => topology.proxy_list(list).is_some_and(|list| {
+            let entry = list.entries.iter().find(|other| other.id == *entry);
+            entry.is_some_and(|entry| entry.transport.or(list.protocol).is_none())
+        }),
+        TargetId::Station(station) => topology
+            .station(station)
+            .and_then(|station| station.connection_address.as_ref())
+            .is_some_and(|address| address.uri().param("transport").is_none()),
     }
 }
 
@@ -212,3 +347,6 @@ fn target_uri(place: &Place, remote: SocketAddr) -> Uri {
         um_topology::Transport::Tcp => uri.with_param("transport", Some("tcp")),
     }
 }
+
+/// Addresses of one name that a probe goes to.
+const TRIES_MAX: usize = 4;

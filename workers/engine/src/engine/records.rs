@@ -11,6 +11,7 @@ use super::view::same_line;
 use super::way::User;
 use crate::call::words::{AttemptId, Ending, Finish, Reach, Reason, Side};
 use crate::configuration::Configuration;
+use crate::locate::Answered;
 use crate::observation::{CallRecord, Observation, Outcome};
 
 impl Engine {
@@ -49,6 +50,9 @@ impl Engine {
         let Some(search) = &mut session.search else { return };
         let Some(ended) = search.attempt.as_ref().filter(|present| present.id == attempt) else { return };
         let (started, way) = (ended.started, ended.way.clone());
+        if let (Some(remote), Some(answered)) = (ended.remote, has_answered(finish.reason)) {
+            self.locator.note(now, remote, answered);
+        }
         let route = &search.plan.route;
         let Some(target) = route.targets.get(ended.target).map(|target| target.id.clone()) else { return };
         let line = route.line_out.clone();
@@ -166,5 +170,32 @@ impl Engine {
         let condition = self.health.condition(&target, now);
         let (circuit, blocked_until) = (condition.circuit, condition.blocked_until);
         self.observe(Observation::TargetState { target, circuit, blocked_until });
+    }
+}
+
+/// What the end of an attempt says of the address that it went to.
+const fn has_answered(reason: Reason) -> Option<Answered> {
+    match reason {
+        Reason::Unreachable
+        | Reason::ConnectTimeout
+        | Reason::ConnectionLost
+        | Reason::Silent
+        | Reason::OnlyTrying => Some(Answered::No),
+        Reason::Answered
+        | Reason::NotAnswered
+        | Reason::Refused
+        | Reason::Redirected
+        | Reason::RedirectFailed
+        | Reason::NoMedia => Some(Answered::Yes),
+        Reason::CallerHungUp
+        | Reason::CalleeHungUp
+        | Reason::CallerCancelled
+        | Reason::AckMissing
+        | Reason::NameNotResolved
+        | Reason::Unavailable
+        | Reason::BudgetUsedUp
+        | Reason::NoPorts
+        | Reason::TransferFailed
+        | Reason::Forced => None,
     }
 }

@@ -5,7 +5,7 @@
 //! or a search needs stands apart and goes when that is over: an established call is held for a long time.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -109,6 +109,8 @@ pub(super) struct Search {
     pub(super) headers: Vec<Extra>,
     /// The target that the call counts against now.
     pub(super) counted: Option<usize>,
+    /// How targets are reached whose records chose it (RFC 3263 §4.1).
+    pub(super) detours: BTreeMap<usize, um_topology::Transport>,
 }
 
 /// One attempt; the leg that it becomes if it is answered.
@@ -120,6 +122,9 @@ pub(super) struct Attempt {
     pub(super) way: Way,
     pub(super) carrier: Carrier,
     pub(super) uri: um_topology::Uri,
+    pub(super) remote: Option<SocketAddr>,
+    /// Whether the records of its name say how it is to be reached.
+    pub(super) transport_free: bool,
     pub(super) transaction: Option<ClientTransaction>,
     /// `None` before the INVITE is sent.
     pub(super) leg: Option<Leg>,
@@ -266,7 +271,8 @@ impl Held {
 impl Search {
     pub(super) fn new(side: Side, plan: Arc<Plan>, max_forwards: u8) -> Self {
         let (attempt, identity, headers) = (None, None, Vec::new());
-        Self { side, plan, attempt, identity, description: 0, max_forwards, headers, counted: None }
+        let detours = BTreeMap::new();
+        Self { side, plan, attempt, identity, description: 0, max_forwards, headers, counted: None, detours }
     }
 
     /// The lines whose sockets it may need.

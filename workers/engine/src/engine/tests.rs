@@ -14,7 +14,7 @@ use um_topology::{
 
 use super::*;
 use crate::configuration::{Advertised, BoundLine, EngineLimits, LinePhase};
-use crate::input::{ConnectError, Resolution, ResolveError};
+use crate::input::{ConnectError, Record, RecordKind, Resolution, ResolveError};
 use crate::observation::CallRecord;
 use crate::output::QueryId;
 
@@ -45,7 +45,7 @@ struct Rig {
     relays_open: bool,
     opens: VecDeque<(ConnectionId, SocketAddr)>,
     closes: Vec<ConnectionId>,
-    questions: VecDeque<(QueryId, String)>,
+    questions: VecDeque<(QueryId, String, RecordKind)>,
     records: Vec<CallRecord>,
     seen: Vec<Observation>,
     idle_lines: Vec<LineIndex>,
@@ -91,6 +91,18 @@ impl Rig {
         self.input_all(&Input::Configure(Arc::new(configuration)));
     }
 
+    /// The resolver knows one name, and of it one kind of record.
+    fn resolve(&mut self, known: &str, of: RecordKind, result: Result<Resolution, ResolveError>) {
+        let mut told = false;
+        while let Some((query, name, kind)) = self.questions.pop_front() {
+            let is_known = name == known && kind == of;
+            told |= is_known;
+            let result = if is_known { result.clone() } else { Err(ResolveError::NotFound) };
+            self.input_all(&Input::Resolved { query, result });
+        }
+        assert!(told, "{known} was not asked for");
+    }
+
     /// Something that every shard is told.
     fn input_all(&mut self, input: &Input) {
         for shard in 0..self.engines.len() {
@@ -124,7 +136,7 @@ impl Rig {
             Output::Send { flow, bytes } => self.on_sent(flow, bytes),
             Output::Open { connection, remote, .. } => self.opens.push_back((connection, remote)),
             Output::Close { connection } => self.closes.push(connection),
-            Output::Resolve { query, host, .. } => self.questions.push_back((query, host)),
+            Output::Resolve { query, name, kind } => self.questions.push_back((query, name, kind)),
             Output::Relay(command) => self.on_relay_command(shard, command),
             Output::Gossip(gossip) => {
                 for other in (0..self.engines.len()).filter(|other| *other != shard) {

@@ -5,25 +5,26 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use um_sip::{Flow, LineIndex, Transport};
+use um_topology::Id;
 
 use super::Engine;
 use crate::call::words::AttemptId;
-use crate::configuration::BoundLine;
+use crate::configuration::{BoundLine, Configuration, LinePhase};
 use crate::connections::{Link, PoolOutput};
 use crate::health::ProbeId;
 use crate::input::ConnectError;
-use crate::locate::{Located, LocatorOutput, Place};
+use crate::locate::{Families, Located, LocatorOutput};
 use crate::output::Output;
 
 /// Who wants to get somewhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum User {
     /// An attempt of a call.
     Attempt(u64, AttemptId),
     /// Something that outlives its call.
     Errand(u64),
-    /// A probe.
-    Probe(ProbeId),
+    /// A probe, and which of the addresses of its target.
+    Probe(ProbeId, u8),
 }
 
 /// How far somebody is on the way, so that it can be given up.
@@ -31,8 +32,8 @@ pub(super) enum User {
 pub(super) enum Way {
     /// Nothing is asked or held.
     Idle,
-    /// The addresses of this place are awaited.
-    Asking(Place),
+    /// The addresses of a place are awaited.
+    Asking,
     /// A connection of this line to this address is awaited or held.
     Holding(LineIndex, SocketAddr),
 }
@@ -91,18 +92,17 @@ impl Engine {
     pub(super) fn leave(&mut self, now: Instant, user: User, way: &Way) {
         match way {
             Way::Idle => {}
-            Way::Asking(place) => self.locator.forget(place, &user),
+            Way::Asking => self.locator.forget(user),
             Way::Holding(line, remote) => self.connections.release(now, *line, *remote, &user),
         }
     }
 
     pub(super) fn on_locator(&mut self, now: Instant, output: LocatorOutput<User>) {
         match output {
-            LocatorOutput::Ask(query, place) => self.outputs.push_back(Output::Resolve {
+            LocatorOutput::Ask(query, question) => self.outputs.push_back(Output::Resolve {
                 query,
-                host: place.host.key().into_owned(),
-                port: place.port,
-                transport: place.transport,
+                name: question.name.into_string(),
+                kind: question.kind,
             }),
             LocatorOutput::Answer(user, located) => self.on_located(now, user, located),
         }
@@ -112,7 +112,7 @@ impl Engine {
         match user {
             User::Attempt(serial, attempt) => self.on_attempt_located(serial, attempt, located),
             User::Errand(errand) => self.on_errand_located(now, errand, located),
-            User::Probe(probe) => self.on_probe_located(now, probe, located),
+            User::Probe(probe, _) => self.on_probe_located(now, probe, located),
         }
     }
 
@@ -139,9 +139,21 @@ impl Engine {
         match user {
             User::Attempt(serial, attempt) => self.on_attempt_arrived(now, serial, attempt, arrival),
             User::Errand(errand) => self.on_errand_arrived(now, errand, arrival),
-            User::Probe(probe) => self.on_probe_arrived(now, probe, arrival),
+            User::Probe(probe, index) => self.on_probe_arrived(now, (probe, index), arrival),
         }
     }
+}
+
+/// The address families that an open line has sockets for; both if it has none at present.
+pub(super) fn families(configuration: &Configuration, line: &Id) -> Families {
+    let mut found = Families { v4: false, v6: false };
+    for bound in configuration.lines.iter().filter(|b| b.id == *line && b.phase == LinePhase::Open) {
+        match bound.local.is_ipv4() {
+            true => found.v4 = true,
+            false => found.v6 = true,
+        }
+    }
+    if found.v4 || found.v6 { found } else { Families::BOTH }
 }
 
 /// The transport of a flow, as topology names it.

@@ -272,11 +272,9 @@ fn names_are_resolved_and_every_address_is_tried() {
         1,
         &topology(1, |parts| parts.list.entries[0].address = Some("um.example.com".parse().unwrap())),
     );
-    let (query, host) = rig.questions.pop_front().unwrap();
-    assert_eq!(host, "um.example.com");
-    let addresses = vec![address(31, 5060), address(32, 5060)];
+    let records = [31, 32].map(|last| Record::Address(address(last, 0).ip())).to_vec();
     let ttl = Duration::from_secs(60);
-    rig.input_all(&Input::Resolved { query, result: Ok(Resolution { addresses, ttl }) });
+    rig.resolve("um.example.com", RecordKind::A, Ok(Resolution { records, ttl }));
     let caller = Caller::new("a");
     let first = rig.call(&caller);
     assert_eq!(first.flow.remote, address(31, 5060));
@@ -292,8 +290,7 @@ fn a_name_that_does_not_resolve_moves_on() {
         1,
         &topology(2, |parts| parts.list.entries[0].address = Some("gone.example.com".parse().unwrap())),
     );
-    let (query, _) = rig.questions.pop_front().unwrap();
-    rig.input_all(&Input::Resolved { query, result: Err(ResolveError::NotFound) });
+    rig.resolve("gone.example.com", RecordKind::A, Err(ResolveError::NotFound));
     let second = rig.call(&Caller::new("a"));
     assert_eq!(second.flow.remote, address(12, 5060));
 }
