@@ -6,6 +6,7 @@
 
 pub mod caller;
 pub mod clock;
+pub mod dns;
 pub mod http;
 pub mod message;
 pub mod place;
@@ -16,6 +17,7 @@ pub mod server;
 pub mod sipp;
 
 pub use caller::Caller;
+pub use dns::{Mood, NameServer};
 pub use place::Place;
 pub use plan::{Entry, Plan, Transport};
 pub use process::Process;

@@ -118,7 +118,8 @@ fn value_of<'a>(line: &'a str, name: &str) -> Option<&'a str> {
 /// Returns a session description for one PCMU stream.
 #[must_use]
 pub fn description(host: std::net::IpAddr, port: u16) -> String {
+    let family = if host.is_ipv4() { "IP4" } else { "IP6" };
     format!(
-        "v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n"
+        "v=0\r\no=- 1 1 IN {family} {host}\r\ns=-\r\nc=IN {family} {host}\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n"
     )
 }

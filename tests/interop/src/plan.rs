@@ -28,7 +28,7 @@ impl Transport {
 pub struct Entry {
     /// Its id in the list.
     pub id: &'static str,
-    /// Where it listens.
+    /// Where it listens; port 0: the entry has none.
     pub address: SocketAddr,
     /// The name that stands for its IP in the list, if any.
     pub name: Option<&'static str>,
@@ -50,6 +50,8 @@ pub struct Plan {
     pub inbound: Transport,
     /// Transport of the line towards UM servers.
     pub outbound: Transport,
+    /// The list's `protocol`; none: that of the line.
+    pub protocol: Option<Transport>,
     /// The UM servers, first choice first.
     pub entries: Vec<Entry>,
     /// The list's `attempt_timeout`.
@@ -81,6 +83,7 @@ impl Plan {
             worker,
             inbound,
             outbound,
+            protocol: Some(outbound),
             entries,
             attempt_timeout: "2s",
             timeout: "7500ms",
@@ -132,20 +135,22 @@ impl Plan {
     #[must_use]
     pub fn list(&self) -> String {
         let mut text = format!(
-            "kind: ProxyList\nname: um\nstrategy: ORDERED\nprotocol: {}\nattempt_timeout: {}\ntimeout: {}\n\
+            "kind: ProxyList\nname: um\nstrategy: ORDERED\n{}attempt_timeout: {}\ntimeout: {}\n\
              failover_budget: 12s\nentries:\n",
-            self.outbound.name(),
+            self.protocol.map_or_else(String::new, |protocol| format!("protocol: {}\n", protocol.name())),
             self.attempt_timeout,
             self.timeout
         );
         for (priority, entry) in (1..).zip(&self.entries) {
             let host = entry.name.map_or_else(|| entry.address.ip().to_string(), ToOwned::to_owned);
+            let port = match entry.address.port() {
+                0 => String::new(),
+                port => format!("port: {port}, "),
+            };
             let _ = writeln!(
                 text,
-                "- {{id: {}, address: {host}, port: {}, priority: {priority}, health: {{options_interval: {}}}}}",
-                entry.id,
-                entry.address.port(),
-                self.options_interval
+                "- {{id: {}, address: {host}, {port}priority: {priority}, health: {{options_interval: {}}}}}",
+                entry.id, self.options_interval
             );
         }
         text

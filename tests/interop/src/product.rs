@@ -31,6 +31,7 @@ pub struct Product<'a> {
     place: &'a Place,
     store: Store,
     signalling_threads: u16,
+    flags: Vec<String>,
     /// etcd, where it is the store.
     pub etcd: Option<Process>,
     /// um-control.
@@ -56,10 +57,40 @@ impl<'a> Product<'a> {
     ///
     /// Something does not start, or the plan is refused.
     pub fn start_with(place: &'a Place, plan: &Plan, store: Store, signalling_threads: u16) -> Result<Self> {
-        let mut product = Self { place, store, signalling_threads, etcd: None, control: None, worker: None };
+        let mut product = Self {
+            place,
+            store,
+            signalling_threads,
+            flags: Vec::new(),
+            etcd: None,
+            control: None,
+            worker: None,
+        };
         product.start_store()?;
         product.start_control()?;
         product.apply("plan.yaml", &plan.manifest())?;
+        product.start_worker()?;
+        Ok(product)
+    }
+
+    /// Starts everything as [`start`](Self::start) does, on manifests of the test's own and with further flags of the
+    /// worker.
+    ///
+    /// # Errors
+    ///
+    /// Something does not start, or the manifests are refused.
+    pub fn start_flagged(place: &'a Place, manifest: &str, flags: &[&str]) -> Result<Self> {
+        let mut product = Self {
+            place,
+            store: Store::Embedded,
+            signalling_threads: 1,
+            flags: flags.iter().map(ToString::to_string).collect(),
+            etcd: None,
+            control: None,
+            worker: None,
+        };
+        product.start_control()?;
+        product.apply("plan.yaml", manifest)?;
         product.start_worker()?;
         Ok(product)
     }
@@ -132,6 +163,7 @@ impl<'a> Product<'a> {
             "--signalling-threads",
             &threads,
         ];
+        let arguments = arguments.into_iter().chain(self.flags.iter().map(String::as_str));
         self.worker = Some(Process::start(self.place, "worker", &binary("um-worker")?, arguments)?);
         clock::until("um-worker to be ready", START, || http::get(self.admin(), "/ready").map(drop))
     }
