@@ -96,6 +96,8 @@ fn srv_priorities_are_tried_in_order_inside_one_entry() -> Result<()> {
 fn srv_weights_share_the_calls() -> Result<()> {
     in_place(|place| {
         let [light, heavy] = [(11, 5071), (12, 5072)].map(|(last, port)| place.at(last, port));
+        // They are there from the start: one that the first probe did not reach would be tried last for a while.
+        let (few, many) = (server(light, Transport::Udp)?, server(heavy, Transport::Udp)?);
         let scene = Scene::set(
             place,
             0,
@@ -116,7 +118,6 @@ fn srv_weights_share_the_calls() -> Result<()> {
             },
             |_| (),
         )?;
-        let (few, many) = (server(light, Transport::Udp)?, server(heavy, Transport::Udp)?);
         for _ in 0..50 {
             scene.answered()?;
         }
