@@ -12,8 +12,8 @@ use std::time::Instant;
 use um_media::ports::QUARANTINE;
 use um_media::{PortPool, PortRange};
 use um_routing::{Rotation, TargetId};
-use um_sip::LineIndex;
 use um_sip::endpoint::{ClientTransaction, Config, Counters, Endpoint};
+use um_sip::{LineIndex, MethodSet};
 
 use crate::admission::Admission;
 use crate::call::words::Event;
@@ -22,6 +22,7 @@ use crate::connections::Connections;
 use crate::gossip::Gossip;
 use crate::health::{Circuit, Health, HealthOutput, ProbeId};
 use crate::input::{Drain, Input};
+use crate::leg::{ALLOW, EXTENSIONS, SDP};
 use crate::locate::Locator;
 use crate::observation::Observation;
 use crate::output::Output;
@@ -94,6 +95,9 @@ impl Engine {
             max_transactions: limits.calls.saturating_mul(TRANSACTIONS_PER_CALL),
             max_dialogs: limits.calls.saturating_mul(DIALOGS_PER_CALL),
             product: Some(PRODUCT.to_owned()),
+            methods: MethodSet::listed(ALLOW),
+            extensions: EXTENSIONS,
+            accept: vec![SDP.into()],
             ..Config::default()
         };
         let (first, last) = config.media_ports;

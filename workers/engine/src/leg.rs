@@ -3,7 +3,7 @@
 
 use um_routing::redirect::Contact;
 use um_sip::endpoint::Reply;
-use um_sip::{HeaderName, Message, StatusCode};
+use um_sip::{HeaderName, Message, OptionTag, OptionTags, Parts, StatusCode};
 
 pub(crate) mod facts;
 pub(crate) mod headers;
@@ -13,6 +13,8 @@ mod tests;
 
 /// The methods that are served here; all others are answered 405 or 501 with this list.
 pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REFER";
+/// The extensions that are supported here; another that is required is answered 420.
+pub(crate) const EXTENSIONS: OptionTags = OptionTags::of(&[OptionTag::NoReferSub]);
 /// The only body that is understood here.
 pub(crate) const SDP: &str = "application/sdp";
 
@@ -46,14 +48,14 @@ pub(crate) fn contacts(response: &Message) -> Vec<Contact> {
     readable.collect()
 }
 
-/// The session description in a message, if that is what its body is.
+/// The session description in a message, alone or beside other parts of its body (RFC 5621).
 pub(crate) fn description(message: &Message) -> Body<'_> {
     if message.body().is_empty() {
         return Body::None;
     }
-    match message.content_type() {
-        Ok(Some(kind)) if kind.is_sdp() => Body::Sdp(message.body()),
-        Ok(_) | Err(_) => Body::Other,
+    match Parts::of(message).as_ref().map(Parts::description) {
+        Ok(Some(description)) => Body::Sdp(description),
+        Ok(None) | Err(_) => Body::Other,
     }
 }
 

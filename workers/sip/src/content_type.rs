@@ -18,19 +18,24 @@ impl ContentType {
     /// # Errors
     /// When type and subtype are not tokens.
     pub fn parse(value: &[u8]) -> Result<Self, Fault> {
-        let end = memchr::memchr(b';', value).unwrap_or(value.len());
-        let (essence, params) = value.split_at_checked(end).ok_or(Fault::Syntax)?;
+        let (essence, params) = Params::behind(value)?;
         let (kind, subtype) = scan::split_once(essence, b'/').ok_or(Fault::Syntax)?;
         let kind = scan::token_text(scan::trim(kind)).ok_or(Fault::Syntax)?;
         let subtype = scan::token_text(scan::trim(subtype)).ok_or(Fault::Syntax)?;
         let essence = format!("{kind}/{subtype}").to_ascii_lowercase().into();
-        Ok(Self { essence, params: Params::parse(params)? })
+        Ok(Self { essence, params })
     }
 
     /// `type/subtype` in lower case.
     #[must_use]
     pub fn essence(&self) -> &str {
         &self.essence
+    }
+
+    /// Tells whether the body has parts (RFC 2046 §5.1).
+    #[must_use]
+    pub fn is_multipart(&self) -> bool {
+        self.essence().starts_with("multipart/")
     }
 
     /// Tells whether the body is a session description (RFC 8866 §8.1).

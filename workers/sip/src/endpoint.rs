@@ -68,6 +68,7 @@ mod receive_request;
 mod receive_response;
 mod refuse;
 mod reliable;
+mod screen;
 mod table;
 mod timeout;
 mod usage;

@@ -55,6 +55,9 @@ pub enum Cause {
     /// The first line is neither a request line nor a status line.
     #[error("malformed start line")]
     StartLine,
+    /// The start line, and so the Request-URI, is longer than [`crate::Limits`] allow (414).
+    #[error("Request-URI too long")]
+    UriTooLong,
     /// The version is not SIP/2.0 (505).
     #[error("SIP version not supported")]
     Version,
@@ -96,8 +99,9 @@ impl Cause {
     pub fn status(self) -> StatusCode {
         match self {
             Self::Version => StatusCode::VERSION_NOT_SUPPORTED,
+            Self::TooLong => StatusCode::MESSAGE_TOO_LARGE,
+            Self::UriTooLong => StatusCode::REQUEST_URI_TOO_LONG,
             Self::Empty
-            | Self::TooLong
             | Self::StartLine
             | Self::Unended
             | Self::HeaderLine
@@ -122,6 +126,7 @@ impl Cause {
             Self::MethodMismatch => Some(HeaderName::CSeq),
             Self::Empty
             | Self::TooLong
+            | Self::UriTooLong
             | Self::StartLine
             | Self::Version
             | Self::Unended

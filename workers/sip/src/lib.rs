@@ -8,8 +8,11 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::cast_possible_truncation))]
 
+pub mod accept;
+pub mod body;
 pub mod builder;
 pub mod contact;
+pub mod content_disposition;
 pub mod content_type;
 pub mod cseq;
 pub mod dialog;
@@ -52,8 +55,11 @@ pub mod uri;
 pub mod via;
 pub mod vocabulary;
 
+pub use accept::MediaRange;
+pub use body::{BodyFault, Part, Parts};
 pub use builder::{RequestBuilder, RequestHead, ResponseBuilder};
 pub use contact::{Contact, Contacts};
+pub use content_disposition::{ContentDisposition, Handling};
 pub use content_type::ContentType;
 pub use cseq::CSeq;
 pub use dialog::Dialog;

@@ -56,8 +56,7 @@ impl Message {
             return Err(ParseError { cause: Cause::StartLine, salvage: None });
         };
         let start_line = StartLine::parse(&bytes, start, end.content);
-        let start_fault =
-            (end.content - start > limits.header_line_bytes).then_some(Cause::HeaderLineTooLong);
+        let start_fault = (end.content - start > limits.header_line_bytes).then_some(Cause::UriTooLong);
         let size_fault = (bytes.len() > limits.message_bytes()).then_some(Cause::TooLong);
         let (head, head_fault) = Head::index(bytes, end.next, limits);
 

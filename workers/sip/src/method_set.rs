@@ -24,6 +24,13 @@ impl MethodSet {
         set
     }
 
+    /// Reads the methods of a comma-separated list; others than those known by name are left out.
+    #[must_use]
+    pub fn listed(list: &str) -> Self {
+        let methods = list.split(',').filter_map(|name| Method::from_bytes(name.trim().as_bytes()));
+        methods.fold(Self::NONE, |set, method| set.with(&method))
+    }
+
     /// The same set with one more method.
     #[must_use]
     pub const fn with(self, method: &Method) -> Self {
@@ -108,6 +115,7 @@ mod tests {
         let set = allow("Allow: INVITE,ACK, FOO\r\nAllow: UPDATE\r\n").expect("there");
         assert_eq!(set, MethodSet::of(&[Method::Update, Method::Ack, Method::Invite]));
         assert_eq!(set.to_string(), "INVITE, ACK, UPDATE");
+        assert_eq!(MethodSet::listed("ACK,INVITE , UPDATE,FOO,"), set);
         assert_eq!(allow("Allow:\r\n"), Some(MethodSet::NONE));
         assert_eq!(allow(""), None);
     }

@@ -58,7 +58,6 @@ impl Engine {
         line: &BoundLine,
         invite: &Message,
     ) -> Result<(), Box<Refused>> {
-        check_extensions(invite)?;
         self.admit(now, line)?;
         match self.route(now, flow, line, invite) {
             Ok((route, explanation, offer)) => {
@@ -182,24 +181,13 @@ impl Engine {
     }
 }
 
-/// RFC 3261 §8.2.2.3: no extension is supported here yet, so none may be required.
-fn check_extensions(invite: &Message) -> Result<(), Box<Refused>> {
-    let required: Vec<String> =
-        invite.values(HeaderName::Require).map(|value| String::from_utf8_lossy(value).into_owned()).collect();
-    if required.is_empty() {
-        return Ok(());
-    }
-    let reply = reply(420).header(HeaderName::Unsupported, required.join(", "));
-    Err(refused(reply, Rejected::Unsupported))
-}
-
 /// The caller's offer, if it is one that a UM server can be offered.
 fn offer(invite: &Message) -> Result<Bytes, Box<Refused>> {
     match description(invite) {
         Body::None => Err(refused(reply(488).header(HeaderName::Warning, NO_OFFER), Rejected::Offer)),
         Body::Other => Err(refused(reply(415).header(HeaderName::Accept, SDP), Rejected::Unsupported)),
         Body::Sdp(body) => match Description::parse(body).as_ref().map(Description::audio) {
-            Ok(Ok(_)) => Ok(invite.body_bytes()),
+            Ok(Ok(_)) => Ok(invite.body_bytes().slice_ref(body)),
             Ok(Err(_)) => Err(refused(reply(488).header(HeaderName::Warning, NO_STREAM), Rejected::Offer)),
             Err(SdpError::TooLong { .. } | SdpError::TooManyLines { .. } | SdpError::Line { .. }) => {
                 Err(refused(reply(400).reason("Malformed Session Description"), Rejected::Malformed))

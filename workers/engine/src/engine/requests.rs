@@ -42,10 +42,10 @@ impl Engine {
                 | Method::Subscribe
                 | Method::Notify
                 | Method::Message
-                | Method::Publish,
+                | Method::Publish
+                | Method::Other(_),
                 _,
             ) => self.respond(now, transaction, &allowing(405)),
-            (Method::Other(_), _) => self.respond(now, transaction, &allowing(501)),
         }
         if let Some(line) = self.configuration.bound(flow.line).map(|line| line.id.clone()) {
             self.observe(Observation::Served { line, method: request.method().clone() });

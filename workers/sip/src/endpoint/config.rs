@@ -1,6 +1,13 @@
 //! What an endpoint is told from outside: its shard, its bounds, and the lines it sends from.
 
-use crate::{host::HostPort, limits::Limits, transaction::Timing};
+use crate::{
+    host::HostPort,
+    limits::Limits,
+    method::Method,
+    method_set::MethodSet,
+    option_tags::{OptionTag, OptionTags},
+    transaction::Timing,
+};
 
 /// Settings of one endpoint; fixed for its life.
 #[derive(Clone, Debug)]
@@ -21,6 +28,13 @@ pub struct Config {
     pub max_forks: usize,
     /// Seconds in the `Retry-After` of a 503 given for want of room; up to twice as much, at random.
     pub retry_after_secs: u32,
+    /// Methods that the user serves; another is answered 405, one that nobody knows 501, both with these in `Allow`.
+    pub methods: MethodSet,
+    /// Extensions that the user supports; another that is required is answered 420.
+    pub extensions: OptionTags,
+    /// Media types that the user takes in INVITE, PRACK and UPDATE, in lower case; another that must be understood is
+    /// answered 415 with these in `Accept`. Multipart bodies are taken apart and need not be named.
+    pub accept: Vec<Box<str>>,
     /// Product name and version in `Server` and `User-Agent`; none: the headers are left out.
     pub product: Option<String>,
 }
@@ -36,6 +50,9 @@ impl Default for Config {
             max_dialogs: 1 << 18,
             max_forks: 16,
             retry_after_secs: 5,
+            methods: MethodSet::of(&Method::KNOWN),
+            extensions: OptionTags::of(OptionTag::KNOWN),
+            accept: vec!["application/sdp".into()],
             product: None,
         }
     }

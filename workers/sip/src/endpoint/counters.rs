@@ -71,12 +71,21 @@ pub enum RefuseReason {
     Disorder,
     /// An INVITE that crosses one of ours, or an offer that crosses ours: 491 (§14.2, RFC 3311 §5.2).
     Pending,
+    /// Method, scheme, extension or body is none that the user serves: 405, 406, 415, 416, 420, 493 or 501 (§8.2).
+    Unsupported,
 }
 
 impl RefuseReason {
     /// All reasons, in the order of their counters.
-    pub const ALL: [Self; 6] =
-        [Self::Malformed, Self::Full, Self::NoDialog, Self::Merged, Self::Disorder, Self::Pending];
+    pub const ALL: [Self; 7] = [
+        Self::Malformed,
+        Self::Full,
+        Self::NoDialog,
+        Self::Merged,
+        Self::Disorder,
+        Self::Pending,
+        Self::Unsupported,
+    ];
 
     /// Name for metrics.
     #[must_use]
@@ -88,6 +97,7 @@ impl RefuseReason {
             Self::Merged => "merged",
             Self::Disorder => "disorder",
             Self::Pending => "pending",
+            Self::Unsupported => "unsupported",
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Instant};
 use super::{
     DialogId, DropReason, Endpoint, Event, RefuseReason, ServerTransaction,
     entry::{Cancellation, ServerEntry, ServerMachine},
-    keys,
+    keys, screen,
 };
 use crate::{
     dialog::{Carrier, Dialog, State, brings_session},
@@ -51,6 +51,9 @@ impl Endpoint {
             return self.on_repeated_request(now, id);
         }
         let key = Box::from(key);
+        if let Err(objection) = screen::judge(&message, &self.config) {
+            return self.refuse_screened(flow, &message, &objection);
+        }
         let place = match message.to_tag() {
             Some(_) => self.place_inside(now, flow, &message),
             None => self.place_outside(flow, &message),
@@ -74,7 +77,7 @@ impl Endpoint {
 
     /// RFC 3261 §8.2.2.2: the same request over a second way; and what makes no sense outside of a dialog.
     fn place_outside(&mut self, flow: Flow, message: &Message) -> Place {
-        if self.table.find_merged(merge_key(&mut self.scratch, message)).is_some() {
+        if self.is_merged(message) {
             self.refuse(flow, message, RefuseReason::Merged);
             return Place::Refused;
         }
@@ -83,6 +86,10 @@ impl Endpoint {
             return Place::Refused;
         }
         Place::Outside
+    }
+
+    pub(super) fn is_merged(&mut self, message: &Message) -> bool {
+        self.table.find_merged(merge_key(&mut self.scratch, message)).is_some()
     }
 
     fn place_inside(&mut self, now: Instant, flow: Flow, message: &Message) -> Place {
@@ -292,14 +299,14 @@ pub(super) fn fallback_flow(flow: Flow, port: u16) -> Flow {
     Flow { remote: SocketAddr::new(flow.remote.ip(), port), connection: None, ..flow }
 }
 
-/// Returns the key of a server transaction (RFC 3261 §17.2.3). A branch without the magic cookie comes from a peer of
-/// RFC 2543: then Call-ID, From tag, CSeq and Request-URI tell transactions apart.
+/// Returns the key of a server transaction (RFC 3261 §17.2.3). A branch without the magic cookie, or with nothing behind it
+/// (RFC 4475 §3.2.1), comes from a peer of RFC 2543: then Call-ID, From tag, CSeq and Request-URI tell transactions apart.
 pub(super) fn server_key<'a>(scratch: &'a mut Vec<u8>, message: &Message, method: &str) -> &'a [u8] {
     let (host, port) = message.sent_by();
     let port = port.map(u16::to_be_bytes).unwrap_or_default();
     let branch = message.branch().unwrap_or_default();
     let fields = [branch.as_bytes(), host.as_bytes(), &port, method.as_bytes()];
-    if branch.starts_with(MAGIC_COOKIE) {
+    if branch.len() > MAGIC_COOKIE.len() && branch.starts_with(MAGIC_COOKIE) {
         return keys::key(scratch, &fields);
     }
     let [branch, host, port, method] = fields;

@@ -7,6 +7,7 @@ use super::{
     DropReason, Endpoint, RefuseReason, Reply,
     compose::{self, ReplyParts},
     receive_request::{reply_flow, server_key},
+    screen::Objection,
 };
 use crate::{
     builder::ResponseBuilder,
@@ -24,6 +25,25 @@ impl Endpoint {
         self.send_stateless(flow, message, &reply);
     }
 
+    /// Says what is wrong with a request that was screened. That it is in no dialog, or a merged one, is said first
+    /// (RFC 3261 §12.2.2, §8.2.2.2).
+    pub(super) fn refuse_screened(&mut self, flow: Flow, message: &Message, objection: &Objection) {
+        if message.to_tag().is_some() && self.dialog_of_request(message).is_none() {
+            if self.belongs_elsewhere(message) {
+                return self.counters.on_drop(DropReason::Misrouted);
+            }
+            return self.refuse(flow, message, RefuseReason::NoDialog);
+        }
+        if message.to_tag().is_none() && self.is_merged(message) {
+            return self.refuse(flow, message, RefuseReason::Merged);
+        }
+        let reply = objection.reply(&self.config);
+        let malformed = reply.status == StatusCode::BAD_REQUEST;
+        let reason = if malformed { RefuseReason::Malformed } else { RefuseReason::Unsupported };
+        self.counters.on_refusal(reason);
+        self.send_stateless(flow, message, &reply);
+    }
+
     /// Answers a BYE in a dialog that is being ended already.
     pub(super) fn answer_bye(&mut self, flow: Flow, message: &Message) {
         self.send_stateless(flow, message, &Reply::new(StatusCode::OK));
@@ -35,6 +55,7 @@ impl Endpoint {
             Cause::Empty => DropReason::KeepAlive,
             Cause::TooLong
             | Cause::StartLine
+            | Cause::UriTooLong
             | Cause::Version
             | Cause::Unended
             | Cause::HeaderLine
@@ -51,13 +72,17 @@ impl Endpoint {
         let Some(reply_to) = salvage_flow(flow, salvage) else { return self.counters.on_drop(reason) };
         self.counters.on_refusal(RefuseReason::Malformed);
         let phrase = format!("{} ({})", salvage.status().phrase(), error.cause);
-        let bytes = ResponseBuilder::refusing(salvage, flow.remote, &phrase).build();
-        self.send(reply_to, bytes);
+        let mut response = ResponseBuilder::refusing(salvage, flow.remote, &phrase);
+        if salvage.status() == StatusCode::NOT_IMPLEMENTED {
+            response = response.header(HeaderName::Allow, self.config.methods);
+        }
+        self.send(reply_to, response.build());
     }
 
     fn refusal(&mut self, reason: RefuseReason) -> Reply {
         match reason {
             RefuseReason::Malformed => Reply::new(StatusCode::BAD_REQUEST),
+            RefuseReason::Unsupported => Objection::NotAllowed.reply(&self.config),
             RefuseReason::NoDialog => Reply::new(StatusCode::CALL_DOES_NOT_EXIST),
             RefuseReason::Merged => Reply::new(StatusCode::LOOP_DETECTED).reason("Merged Request"),
             RefuseReason::Pending => Reply::new(StatusCode::REQUEST_PENDING),

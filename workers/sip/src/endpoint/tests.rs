@@ -14,5 +14,6 @@ mod pair;
 mod refusing;
 mod reliable_in;
 mod reliable_out;
+mod screening;
 mod shards;
 mod usages;

@@ -44,7 +44,14 @@ pub(super) fn refuse(head: Head, start: &StartLine, cause: Cause) -> ParseError 
         StartLine::Request { method: Method::Ack, .. } | StartLine::Status { .. } => false,
         StartLine::Request { .. } => true,
     };
-    refuse_broken(head, BrokenStart { cause, answerable })
+    let mut error = refuse_broken(head, BrokenStart { cause, answerable });
+    // RFC 4475 §3.1.2.18: that nobody knows the method tells the sender more than that CSeq names another one.
+    if let (Cause::MethodMismatch, StartLine::Request { method: Method::Other(_), .. }, Some(salvage)) =
+        (cause, start, error.salvage.as_mut())
+    {
+        salvage.status = StatusCode::NOT_IMPLEMENTED;
+    }
+    error
 }
 
 /// Refuses a message whose start line may be the fault.

@@ -262,7 +262,11 @@ fn the_status_follows_the_cause() {
         Some(StatusCode::VERSION_NOT_SUPPORTED)
     );
     assert_eq!(status(&INVITE.replace("CSeq", "X-CSeq")), Some(StatusCode::BAD_REQUEST));
-    assert_eq!(status(&(INVITE.to_owned() + &"x".repeat(256 * 1024))), Some(StatusCode::BAD_REQUEST));
+    assert_eq!(status(&(INVITE.to_owned() + &"x".repeat(256 * 1024))), Some(StatusCode::MESSAGE_TOO_LARGE));
+    let long = INVITE.replacen("sip:", &format!("sip:{}@", "x".repeat(8192)), 1);
+    assert_eq!(status(&long), Some(StatusCode::REQUEST_URI_TOO_LONG));
+    let unknown = INVITE.replacen("INVITE", "NEWMETHOD", 1);
+    assert_eq!(status(&unknown), Some(StatusCode::NOT_IMPLEMENTED));
 }
 
 #[test]

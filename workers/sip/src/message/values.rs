@@ -2,7 +2,9 @@
 
 use super::Message;
 use crate::{
+    accept::MediaRange,
     contact::{Contact, Contacts},
+    content_disposition::ContentDisposition,
     content_type::ContentType,
     cseq::CSeq,
     diversion::Diversion,
@@ -44,7 +46,7 @@ macro_rules! from_value {
 }
 
 from_value! {
-    CSeq Contact ContentType Diversion HistoryEntry MinSe NameAddr RAck RSeq Reason ReferTo Replaces RetryAfter
+    CSeq Contact ContentDisposition ContentType Diversion HistoryEntry MediaRange MinSe NameAddr RAck RSeq Reason ReferTo Replaces RetryAfter
     SessionExpires Via
 }
 
