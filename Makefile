@@ -10,10 +10,11 @@ export PATH := $(CURDIR)/target/tools/bin:$(PATH)
 # One build for all tests: whatever runs, the whole workspace is built in the same way and a filter chooses.
 NEXTEST := cargo nextest run --locked --workspace
 SEEDS ?= 1000
+RUNS ?= 1000000
 
 say = @printf '\n==> %s\n' "$(1)"
 
-.PHONY: help bootstrap run build check fmt fmt-check lint doc tidy test test-build unit sim integration interop bench deny \
+.PHONY: help bootstrap run build check fmt fmt-check lint doc tidy test test-build unit sim integration interop fuzz fuzz-keep bench deny \
 	proto-check clean
 
 help: ## Show this list.
@@ -82,6 +83,20 @@ interop: test-build ## Run the tests against SIPp and baresip.
 	$(call say,interop tests)
 	$(NEXTEST) -E 'package(um-interop)'
 
+# Without a sanitizer, for our crates forbid unsafe code: so the stable toolchain does, and a run takes half the time.
+FUZZ := cargo fuzz run --fuzz-dir tests/fuzz --target-dir target/fuzz --sanitizer none --features libfuzzer
+FUZZ_TARGETS := $(notdir $(wildcard tests/fuzz/corpus/*))
+
+fuzz: ## Fuzz every target RUNS times (default 1000000), or one: TARGET=engine. What it finds is kept below target/fuzz.
+	@tools/bootstrap fuzz
+	@mkdir -p $(addprefix target/fuzz/corpus/,$(FUZZ_TARGETS)) target/fuzz/found
+	$(foreach target,$(or $(TARGET),$(FUZZ_TARGETS)),$(FUZZ) $(target) target/fuzz/corpus/$(target) tests/fuzz/corpus/$(target) -- \
+		-runs=$(RUNS) -max_len=4096 -rss_limit_mb=2048 -artifact_prefix=target/fuzz/found/$(target)- $(newline))
+
+fuzz-keep: ## Take into the corpora what fuzzing found that reaches more than they do.
+	$(foreach target,$(or $(TARGET),$(FUZZ_TARGETS)),$(FUZZ) $(target) tests/fuzz/corpus/$(target) target/fuzz/corpus/$(target) -- \
+		-set_cover_merge=1 -max_len=1024 $(newline))
+
 bench: ## Measure signalling, media and control on this machine (release build).
 	@tools/bootstrap build
 	cargo build --locked --release --workspace --bins
@@ -93,6 +108,10 @@ test: bootstrap fmt-check deny lint doc test-build ## What CI runs: every check 
 	UM_SIM_SEEDS=$(SEEDS) $(NEXTEST)
 
 comma := ,
+define newline
+
+
+endef
 
 clean: ## Remove what was built and what runs left behind; the tools of bootstrap stay.
 	rm -rf target/debug target/release target/doc target/nextest var

@@ -43,7 +43,9 @@ impl Engine {
         self.configuration = configuration;
         self.health.configure(now, policies);
         self.learn_addresses(now, &targets);
-        let idle = self.lines.never_used();
+        let mut idle = self.lines.never_used();
+        // The last call may have left long before the line began to drain.
+        idle.extend(self.lines.handle_timeout(now));
         self.outputs.extend(idle.into_iter().map(|line| Output::LineIdle { line }));
     }
 

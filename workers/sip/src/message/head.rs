@@ -162,7 +162,9 @@ impl Index<'_> {
         let colon = line.iter().position(|byte| *byte == b':').ok_or(Cause::HeaderLine)?;
         let name_text = scan::trim_end(line.get(..colon).unwrap_or_default());
         let name = HeaderName::from_bytes(name_text);
-        if end.stray_return || (name.is_none() && scan::token_text(name_text).is_none()) {
+        // Between name and colon stand blanks at most, no fold (RFC 3261 §25.1 HCOLON).
+        let folded = line.get(..colon).is_some_and(|name| memchr::memchr2(b'\r', b'\n', name).is_some());
+        if end.stray_return || folded || (name.is_none() && scan::token_text(name_text).is_none()) {
             return Err(Cause::HeaderLine);
         }
         if let Some(name) = name {

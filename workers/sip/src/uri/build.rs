@@ -44,6 +44,11 @@ impl Uri {
                 .filter(|user| !user.is_empty())
                 .map(|user| Cow::Owned(escape(user, Part::User).into_owned()));
             parts.password = None;
+            if parts.user.is_none() {
+                // Without a user in front, what stands behind the host must not look like one.
+                parts.params = Cow::Owned(parts.params.replace('@', "%40"));
+                parts.headers = Cow::Owned(parts.headers.replace('@', "%40"));
+            }
         })
     }
 

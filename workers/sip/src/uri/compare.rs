@@ -43,6 +43,10 @@ impl Uri {
     }
 
     fn equivalent_sip(&self, other: &Self) -> bool {
+        // Also what has the same part twice, against the grammar, is the same as itself.
+        if self == other {
+            return true;
+        }
         if self.has_too_many_parts() || other.has_too_many_parts() {
             return self == other;
         }
@@ -66,6 +70,10 @@ impl Uri {
             let visual = |character: &char| !matches!(character, '-' | '.' | '(' | ')');
             uri.user().unwrap_or_default().chars().filter(visual).map(|c| c.to_ascii_lowercase()).collect()
         };
+        // Also what has the same part twice, against the grammar, is the same as itself.
+        if self == other {
+            return true;
+        }
         if self.has_too_many_parts() || other.has_too_many_parts() {
             return self == other;
         }

@@ -1,0 +1,4 @@
+//! libFuzzer's way into `um_fuzz::uri::run`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| um_fuzz::run_timed(um_fuzz::uri::run, input));
