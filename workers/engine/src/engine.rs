@@ -39,6 +39,7 @@ mod notices;
 mod orders;
 mod probes;
 mod records;
+mod replace;
 mod requests;
 mod session;
 mod transfer;

@@ -158,6 +158,8 @@ pub enum Rejected {
     Malformed,
     /// The method or an extension is not supported here.
     Unsupported,
+    /// It wanted to take the place of a dialog that cannot be replaced, or not by it.
+    Replaces,
 }
 
 impl Rejected {
@@ -171,6 +173,7 @@ impl Rejected {
             Self::TooManyHops => "too_many_hops",
             Self::Malformed => "malformed",
             Self::Unsupported => "unsupported",
+            Self::Replaces => "replaces",
         }
     }
 }

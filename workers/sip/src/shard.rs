@@ -8,18 +8,21 @@
 //! ```text
 //! response                         top Via branch is ours  → its shard   else Call-ID
 //! request, To tag ours             → its shard (ACK, BYE, re-INVITE and the CANCEL of one …)
+//! INVITE, to-tag of Replaces ours  → its shard: that of the dialog whose place it takes (RFC 3891 §3)
 //! request, Request-URI is our Contact → its shard
 //! any other request                → hash of Call-ID
 //! ```
 //!
 //! A number beyond the current count of shards (the worker was restarted with fewer) counts as none, so the
 //! message lands by its Call-ID with its whole dialog. The scan trusts nothing and never fails: bytes that are
-//! no message belong to some shard too, which refuses them.
+//! no message belong to some shard too, which refuses them. (The CANCEL of an INVITE with Replaces has no Replaces, so
+//! another shard may answer it 481; such an INVITE has its final response at once.)
 
 use crate::{
     header_name::HeaderName,
     message::{header_end, leading_breaks, line_end, split_header},
     name_addr::NameAddrSpans,
+    replaces::Replaces,
     scan,
     uri::Uri,
     via::{MAGIC_COOKIE, ViaSpans},
@@ -97,8 +100,11 @@ impl<'a> Clues<'a> {
         let response = line.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"SIP/"));
         let wanted = if response { HeaderName::Via } else { HeaderName::To };
         let (mut call_id_seen, mut wanted_seen) = (false, false);
+        // Only an INVITE outside a dialog is read to its end.
+        let may_replace = line.starts_with(b"INVITE ");
+        let mut replaced = None;
         let mut at = end.next;
-        while !(call_id_seen && wanted_seen)
+        while !(call_id_seen && wanted_seen && (clues.marked.is_some() || !may_replace))
             && let Some(end) = header_end(message, at).filter(|end| end.content > at)
         {
             let header = message.get(at..end.content).and_then(split_header);
@@ -108,11 +114,14 @@ impl<'a> Clues<'a> {
             if name == Some(wanted) && !wanted_seen {
                 wanted_seen = true;
                 clues.marked = if response { via_mark(value) } else { to_mark(value) };
+            } else if name == Some(HeaderName::Replaces) && may_replace {
+                replaced = replaced.or_else(|| replaces_mark(value));
             } else if name == Some(HeaderName::CallId) && !call_id_seen {
                 call_id_seen = true;
                 clues.call_id = value;
             }
         }
+        clues.marked = clues.marked.or(replaced);
         if !response && clues.marked.is_none() {
             clues.marked = of_contact(line.split(|byte| *byte == b' ').nth(1).unwrap_or_default());
         }
@@ -127,6 +136,10 @@ fn via_mark(value: &[u8]) -> Option<u16> {
 
 fn to_mark(value: &[u8]) -> Option<u16> {
     of_tag(NameAddrSpans::scan(value).ok()?.tag(value).ok()??.of(value))
+}
+
+fn replaces_mark(value: &[u8]) -> Option<u16> {
+    of_tag(Replaces::parse(value).ok()?.to_tag().as_bytes())
 }
 
 /// One to four hexadecimal digits.

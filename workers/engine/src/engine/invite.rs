@@ -38,6 +38,9 @@ impl Engine {
     ) {
         let Some(line) = self.configuration.bound(flow.line).cloned() else { return };
         self.respond(now, transaction, &reply(100));
+        if Self::is_replacing(invite) {
+            return self.on_replacing(now, transaction, flow, &line, invite);
+        }
         let status = match self.receive(now, transaction, flow, &line, invite) {
             Ok(()) => return,
             Err(refused) => {

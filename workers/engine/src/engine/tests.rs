@@ -29,6 +29,7 @@ mod media;
 mod parties;
 mod probing;
 mod refusing;
+mod replacing;
 mod shards;
 mod transfer;
 

@@ -222,6 +222,20 @@ impl Negotiation {
         })
     }
 
+    /// Returns what holds on this leg, for a party that newly comes to the other one to be answered with; `None` until an
+    /// offer was answered.
+    pub fn standing(&self) -> Option<Agreement> {
+        let settled = self.settled.as_ref()?;
+        Some(Agreement {
+            kinship: Kinship::Common,
+            codecs: settled.codecs.clone(),
+            remote: settled.remote,
+            direction: settled.direction.mirrored(),
+            ptime: settled.proposal.ptime,
+            max_ptime: settled.proposal.max_ptime,
+        })
+    }
+
     /// Returns our own direction on this leg; `None` until an offer was answered.
     pub fn direction(&self) -> Option<Direction> {
         self.settled.as_ref().map(|settled| settled.direction)

@@ -121,3 +121,19 @@ fn anything_has_an_owner() {
         assert_eq!(owner(bytes, 0), 0);
     }
 }
+
+/// RFC 3891 §3: the dialog that is replaced is at the shard of its tag.
+#[test]
+fn an_invite_that_replaces_goes_to_the_shard_of_the_dialog() {
+    let invite = |to: &str, replaces: &str| {
+        let text = String::from_utf8(request("INVITE", "sip:6000@10.0.0.1", to, "call")).expect("text");
+        text.replace("Content-Length", &format!("Replaces: {replaces}\r\nContent-Length")).into_bytes()
+    };
+    let plain = owner(&invite("<sip:c@d>", "x;to-tag=foreign;from-tag=b"), 16);
+    assert_eq!(plain, owner(&request("INVITE", "sip:6000@10.0.0.1", "<sip:c@d>", "call"), 16));
+    for shard in 0..16 {
+        let tag = tag(shard, "abc");
+        assert_eq!(owner(&invite("<sip:c@d>", &format!("x@y;from-tag=b ; to-tag={tag}")), 16), shard);
+        assert_eq!(owner(&invite(&format!("<sip:c@d>;tag={tag}"), "x;to-tag=um0-z;from-tag=b"), 16), shard);
+    }
+}
