@@ -42,6 +42,8 @@ impl Subscriptions {
 impl Engine {
     /// Begins the subscription that a REFER makes, with the NOTIFY that is due at once.
     pub(super) fn subscribe(&mut self, now: Instant, dialog: DialogId, flow: Flow, id: Option<u32>) -> u64 {
+        // Gone or Full: the NOTIFY that cannot be sent ends the subscription.
+        let _ = self.endpoint.begin_usage(dialog);
         let expires = now + LIFETIME;
         let subscription = Subscription { dialog, flow, id, expires, next: None, told: None };
         self.subscriptions.last += 1;
@@ -76,7 +78,9 @@ impl Engine {
 
     /// Nobody is told any more.
     pub(super) fn unsubscribe(&mut self, number: u64) {
-        self.subscriptions.known.remove(&number);
+        if let Some(subscription) = self.subscriptions.known.remove(&number) {
+            self.endpoint.end_usage(subscription.dialog);
+        }
     }
 
     fn notify(&mut self, now: Instant, number: u64) {

@@ -155,6 +155,32 @@ fn a_peer_that_refuses_a_notice_is_told_nothing_more() {
     rig.silent();
 }
 
+/// RFC 5057 §4.1: the subscription outlives the call in the dialog.
+#[test]
+fn a_referrer_who_hangs_up_at_once_is_told_how_it_went_all_the_same() {
+    for (status, fragment) in [(200, "SIP/2.0 200 OK\r\n"), (486, "SIP/2.0 486 Busy Here\r\n")] {
+        let (mut rig, caller, um, _) = call();
+        let target = rig.referred(&um);
+        rig.receive(um.flow, um.inside("BYE", 2, ""));
+        rig.response(200);
+        rig.receive(target.flow, target.answer(183, &answer_at(5100)));
+        assert_eq!(rig.notice().1, "SIP/2.0 183 Session Progress\r\n");
+        assert_eq!(rig.media(um_media::Leg::Outbound)[0], address(11, 5100), "he who is alone hears it ring");
+        rig.receive(target.flow, target.answer(status, if status == 200 { ANSWER } else { "" }));
+        rig.request(&Method::Ack);
+        assert_eq!(rig.notice(), ("terminated;reason=noresource".to_owned(), fragment.to_owned()));
+        if status == 200 {
+            rig.silent();
+            continue;
+        }
+        let bye = rig.request(&Method::Bye);
+        assert_eq!(bye.message.call_id(), caller.call_id);
+        rig.receive(bye.flow, bye.answer(200, ""));
+        assert_eq!(rig.records[0].reason.as_str(), "transfer_failed");
+        rig.assert_at_rest();
+    }
+}
+
 /// RFC 4488.
 #[test]
 fn a_referrer_that_wants_no_notices_gets_none() {
