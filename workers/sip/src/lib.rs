@@ -44,6 +44,7 @@ pub mod retry_after;
 pub mod rseq;
 mod scan;
 pub mod session_expires;
+pub mod session_timer;
 pub mod shard;
 pub mod status;
 #[cfg_attr(
