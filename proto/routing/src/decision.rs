@@ -6,8 +6,9 @@
 use std::sync::Arc;
 
 use um_topology::session::effective_warm_down;
-use um_topology::{Line, Topology};
+use um_topology::{Called, Line, Topology};
 
+use crate::decision::row::Destination;
 use crate::explanation::{Explanation, Rejection, Stage};
 use crate::facts::Facts;
 use crate::headers;
@@ -85,18 +86,31 @@ impl<'a> Steps<'a> {
     fn route(&mut self, rotation: &mut Rotation) -> Result<Route, Rejection> {
         let line_in = self.line_in()?;
         let origin = self.source(line_in)?;
-        let wanted = self.wanted(&origin)?;
+        match self.called()? {
+            Destination::Number(called) => self.route_to_um(line_in, &origin, called, rotation),
+            Destination::Row(row, user) => self.route_to_list(line_in, &origin, row, &user, rotation),
+        }
+    }
+
+    fn route_to_um(
+        &mut self,
+        line_in: &Line,
+        origin: &Origin,
+        called: Called,
+        rotation: &mut Rotation,
+    ) -> Result<Route, Rejection> {
+        let wanted = self.wanted(origin, called)?;
         let line_out = self.line_out(&wanted)?;
         let our_host = headers::our_host(self.topology, line_out, self.view);
         let headers = headers::plan(self.facts, &wanted, &our_host);
         let list = self.topology.target_list(&wanted.station);
         let query = TargetQuery {
-            station: &wanted.station,
+            station: Some(&wanted.station),
             line: line_out,
             list,
             request_uri: headers::request_uri(&wanted, &headers),
             rewrite: headers::rewrites_request_uri(self.topology),
-            hash_key: target::hash_key(list.map(|list| &**list), self.facts, &wanted),
+            hash_key: target::hash_key(list.map(|list| &**list), self.facts, Some(&wanted)),
         };
         let targets = target::target_list(&query, self.view, rotation, &mut self.explanation);
         if targets.is_empty() {
@@ -109,17 +123,39 @@ impl<'a> Steps<'a> {
             line_out: line_out.id.clone(),
             service: wanted.service,
             headers,
-            inbound: SessionPlan::new(line_in, None, true),
-            outbound: SessionPlan::new(line_out, Some(&wanted.station), true)
+            inbound: SessionPlan::new(self.topology, line_in, None, true),
+            outbound: SessionPlan::new(self.topology, line_out, Some(&wanted.station), true)
                 .towards_mailbox_of(wanted.user.as_deref()),
             warm_down: effective_warm_down(Some(&wanted.station)),
             plan: AttemptPlan::new(line_out, list.map(|list| &**list)),
             redirect: RedirectPolicy::new(listed, hosts, line_out.effective_protocol()),
             passthrough: !wanted.station.effective_disable_media_passthrough(),
             targets,
-            station: wanted.station,
+            station: Some(wanted.station),
+            row: None,
             user: wanted.user,
         })
+    }
+
+    /// Who has the number: a UM station, a user, or the first row of the table that takes the call.
+    fn called(&mut self) -> Result<Destination<'a>, Rejection> {
+        let number = self.facts.request_uri.user.as_deref().unwrap_or_default();
+        let called = self.topology.called(number, &self.facts.line);
+        let users_first =
+            self.topology.settings().is_none_or(|settings| settings.effective_registration_has_priority());
+        let by_number = match called {
+            Some(Called::User(user)) if !users_first => match self.row() {
+                Some(row) => return Ok(row),
+                None => Some(Called::User(user)),
+            },
+            Some(called) => Some(called),
+            None => None,
+        };
+        if let Some(called) = by_number {
+            self.say(mailbox::called_sentence(number, &called));
+            return Ok(Destination::Number(called));
+        }
+        self.row().ok_or_else(|| rejection(Stage::Called, RejectReason::NumberUnknown))
     }
 
     fn referred_host(&mut self) -> Result<(), Rejection> {
@@ -163,11 +199,7 @@ impl<'a> Steps<'a> {
         Ok(origin)
     }
 
-    fn wanted(&mut self, origin: &Origin) -> Result<Wanted, Rejection> {
-        let number = self.facts.request_uri.user.as_deref().unwrap_or_default();
-        let called = self.topology.called(number, &self.facts.line);
-        let called = called.ok_or_else(|| rejection(Stage::Called, RejectReason::NumberUnknown))?;
-        self.say(mailbox::called_sentence(number, &called));
+    fn wanted(&mut self, origin: &Origin, called: Called) -> Result<Wanted, Rejection> {
         let wanted = mailbox::wanted(self.topology, self.facts, origin, called, &mut self.explanation.steps);
         let wanted = wanted.map_err(|reason| rejection(Stage::Mailbox, reason))?;
         self.explanation.user = wanted.user.as_ref().map(|user| user.id.clone());
@@ -177,7 +209,9 @@ impl<'a> Steps<'a> {
             (Origin::UmServer(_), Service::CallAnswering) => {
                 Err(rejection(Stage::Mailbox, RejectReason::UmLoop))
             }
-            (Origin::UmServer(_), Service::SubscriberAccess) | (Origin::Pbx { .. }, _) => Ok(wanted),
+            (Origin::UmServer(_), Service::SubscriberAccess | Service::Passage) | (Origin::Pbx { .. }, _) => {
+                Ok(wanted)
+            }
         }
     }
 
@@ -195,6 +229,12 @@ impl<'a> Steps<'a> {
             None => "straight to its connection address".to_owned(),
         };
         self.say(format!("Station {} is reached from line {} {through}.", wanted.station.id, line.id));
+        self.usable(line)
+    }
+
+    /// A line that takes another call.
+    fn usable<'l>(&self, line: &'l Arc<Line>) -> Result<&'l Arc<Line>, Rejection> {
+        let refuse = |reason| Err(rejection(Stage::Station, reason));
         if !line.effective_active() {
             return refuse(RejectReason::LineInactive);
         }
@@ -225,6 +265,8 @@ impl<'a> Steps<'a> {
 const fn rejection(stage: Stage, reason: RejectReason) -> Rejection {
     Rejection { stage, reason }
 }
+
+mod row;
 
 #[cfg(test)]
 mod tests;

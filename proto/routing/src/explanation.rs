@@ -18,6 +18,8 @@ pub struct Explanation {
     pub line_out: Option<Id>,
     /// The UM station.
     pub station: Option<Id>,
+    /// The route row that sends the call on.
+    pub row: Option<Id>,
     /// The user whose mailbox is wanted, or who calls his own.
     pub user: Option<Id>,
     /// What refused the call.

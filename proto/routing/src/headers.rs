@@ -6,6 +6,7 @@
 use um_topology::line::BindAddress;
 use um_topology::{Host, Line, Scheme, Settings, Topology, UmProvider, Uri};
 
+use crate::diversion;
 use crate::facts::{Diversion, Facts, HistoryEntry, HistoryRelation, Party};
 use crate::mailbox::Wanted;
 use crate::route::HeaderPlan;
@@ -40,17 +41,37 @@ pub(crate) fn plan(facts: &Facts, wanted: &Wanted, our_host: &Host) -> HeaderPla
     HeaderPlan { to, from: from(facts, wanted, our_host), diversion, history }
 }
 
+/// Makes the headers of a call that a route row sends on under a user part: those of profile GENERIC, the last diverting
+/// party as it came.
+pub(crate) fn plan_passage(facts: &Facts, user: &str, our_host: &Host) -> HeaderPlan {
+    let to = Uri::sip(Some(user), our_host.clone(), None);
+    let diversion = diversion::chain(facts).into_iter().next();
+    let history = diversion.as_ref().map(|diversion| history(diversion, &to)).unwrap_or_default();
+    HeaderPlan { to, from: caller(facts, our_host), diversion, history }
+}
+
+/// Returns the Request-URI of a call that a route row sends on, before a target's host is put into it.
+pub(crate) fn passage_uri(facts: &Facts, headers: &HeaderPlan) -> Uri {
+    let came = &facts.request_uri;
+    let host = came.host.clone().or_else(|| headers.to.host.clone());
+    let uri = Uri { host, port: came.port, ..headers.to.clone() };
+    with_reason(uri, headers.diversion.as_ref())
+}
+
 /// Returns the Request-URI as it is before a target's host is put into it.
 pub(crate) fn request_uri(wanted: &Wanted, headers: &HeaderPlan) -> Uri {
     let uri = headers.to.clone();
-    match (wanted.station.effective_um_provider(), &headers.diversion) {
-        (UmProvider::Generic, Some(diversion)) => {
-            let target = address_only(&diversion.party.uri).to_string();
-            uri.with_param("target", Some(&target))
-                .with_param("cause", Some(&diversion.cause.code().to_string()))
-        }
-        (UmProvider::Generic, None) | (UmProvider::Exchange, _) => uri,
+    match wanted.station.effective_um_provider() {
+        UmProvider::Generic => with_reason(uri, headers.diversion.as_ref()),
+        UmProvider::Exchange => uri,
     }
+}
+
+/// Says in a Request-URI who diverted the call and why (RFC 4458).
+fn with_reason(uri: Uri, diversion: Option<&Diversion>) -> Uri {
+    let Some(diversion) = diversion else { return uri };
+    let target = address_only(&diversion.party.uri).to_string();
+    uri.with_param("target", Some(&target)).with_param("cause", Some(&diversion.cause.code().to_string()))
 }
 
 /// The station's connection address. The topology refuses a station without one; the empty pilot stands for it here.
@@ -72,11 +93,18 @@ fn outgoing(incoming: &Diversion, wanted: &Wanted, our_host: &Host) -> Diversion
 
 /// The caller: a user at his own mailbox under his UM address, anybody else by his number at our host.
 fn from(facts: &Facts, wanted: &Wanted, our_host: &Host) -> Party {
-    let display = facts.from.display.clone();
     let own = wanted.user.as_ref().filter(|_| wanted.diversion.is_none());
-    if let Some(user) = own {
-        return Party { display, uri: user.um_address(&wanted.station).uri(our_host) };
+    match own {
+        Some(user) => {
+            Party { display: facts.from.display.clone(), uri: user.um_address(&wanted.station).uri(our_host) }
+        }
+        None => caller(facts, our_host),
     }
+}
+
+/// The caller by his number at our host.
+fn caller(facts: &Facts, our_host: &Host) -> Party {
+    let display = facts.from.display.clone();
     let theirs = &facts.from.uri;
     if theirs.host.as_ref().is_some_and(is_anonymous) {
         return Party { display, uri: address_only(theirs) };

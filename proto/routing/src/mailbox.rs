@@ -74,6 +74,7 @@ fn sentence(wanted: &Wanted) -> String {
         (Service::SubscriberAccess, Some(user), _) => {
             format!("User {user} calls the mailbox: subscriber access.")
         }
+        (Service::Passage, ..) => "The call is sent on.".to_owned(),
         (Service::CallAnswering | Service::SubscriberAccess, None, _) => {
             "Nobody diverted the call and the caller is external: subscriber access.".to_owned()
         }

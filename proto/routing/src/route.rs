@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use um_topology::{Host, Id, Station, Transport, Uri, User};
+use um_topology::{Host, Id, RouteRow, Station, Transport, Uri, User};
 
 use crate::facts::{Diversion, HistoryEntry, Party};
 use crate::plan::AttemptPlan;
@@ -11,15 +11,17 @@ use crate::redirect::RedirectPolicy;
 use crate::session_plan::SessionPlan;
 use crate::view::TargetId;
 
-/// A call on its way to a UM server.
+/// A call on its way to a UM server, or to the targets of a route row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
     /// The line that received it.
     pub line_in: Id,
     /// The line that it leaves on.
     pub line_out: Id,
-    /// The UM station.
-    pub station: Arc<Station>,
+    /// The UM station; none for a call that a route row sends on.
+    pub station: Option<Arc<Station>>,
+    /// The route row that sends the call on.
+    pub row: Option<Arc<RouteRow>>,
     /// The user whose mailbox is wanted, or who calls his own; none for an unknown caller's subscriber access.
     pub user: Option<Arc<User>>,
     /// What the caller gets to hear.
@@ -49,6 +51,8 @@ pub enum Service {
     CallAnswering,
     /// Let the caller at his own mailbox: no Diversion.
     SubscriberAccess,
+    /// Nothing in particular: a route row sends the call on.
+    Passage,
 }
 
 /// What the outbound INVITE says; each target has its own Request-URI.

@@ -1,11 +1,14 @@
 //! What holds on one leg once it has a dialog: offers, re-INVITEs, session timer, hold, transfer, fax.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use um_topology::session::{
     effective_media_reinvite_timing, effective_media_timing, effective_session_timeout,
 };
-use um_topology::{FaxProtocol, HoldMode, Line, MediaTiming, Station, TransferMode, User};
+use um_topology::{
+    Credential, FaxProtocol, HoldMode, Line, MediaTiming, Station, Topology, TransferMode, User,
+};
 
 /// The session settings of one leg, resolved: the station's own, else those of the line, else the defaults.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,13 +28,16 @@ pub struct SessionPlan {
     pub transfer: TransferMode,
     /// What a fax re-INVITE may negotiate on this leg.
     pub fax: FaxProtocol,
+    /// What answers a challenge of this leg's peer (RFC 3261 §22.2), the station's before the line's;
+    /// [`Credential::for_realm`] chooses.
+    pub credentials: Arc<[Arc<Credential>]>,
 }
 
 impl SessionPlan {
     /// Makes the plan of a leg on a line; `station` is what stands behind it, if that is known, `with_um` says whether a
     /// UM server takes part in the call.
     #[must_use]
-    pub fn new(line: &Line, station: Option<&Station>, with_um: bool) -> Self {
+    pub fn new(topology: &Topology, line: &Line, station: Option<&Station>, with_um: bool) -> Self {
         Self {
             media_timing: effective_media_timing(station, line),
             media_reinvite_timing: effective_media_reinvite_timing(station, line),
@@ -40,6 +46,7 @@ impl SessionPlan {
             hold: line.effective_hold_mode(with_um),
             transfer: line.effective_transfer_mode(),
             fax: line.effective_fax_protocol(),
+            credentials: topology.credentials_for(station, line),
         }
     }
 
@@ -71,19 +78,44 @@ mod tests {
         let address = SipAddress::parts(Some("6000"), "um.example.com".parse().unwrap(), None);
         let mut station = Station::new("voicemail", address);
         station.session.session_timeout = Some(Duration::from_secs(90));
-        let plan = SessionPlan::new(&line, Some(&station), true);
+        let plan = SessionPlan::new(&Topology::new(), &line, Some(&station), true);
         assert_eq!((plan.reinvite_delay.as_secs(), plan.transfer), (2, TransferMode::Pass));
         assert_eq!(plan.session_timeout, Some(Duration::from_secs(90)));
         assert_eq!(plan.hold, HoldMode::Local);
-        let without = SessionPlan::new(&line, None, false);
+        let without = SessionPlan::new(&Topology::new(), &line, None, false);
         assert_eq!(without.session_timeout, Some(Duration::from_secs(1800)));
         assert_eq!(without.hold, HoldMode::Forward);
     }
 
     #[test]
+    fn a_stations_credential_comes_before_those_of_its_line() {
+        let mut line = line();
+        line.authentication.outbound_credentials = vec!["any".into(), "um".into()];
+        let address = SipAddress::parts(Some("6000"), "um.example.com".parse().unwrap(), None);
+        let mut station = Station::new("voicemail", address);
+        station.contact_line = Some("um".into());
+        station.authentication = Some("own".into());
+        let credential = |id: &str| Credential::new(id, id, "x").into();
+        let changes = [
+            credential("own"),
+            credential("any"),
+            credential("um"),
+            line.clone().into(),
+            station.clone().into(),
+        ];
+        let topology = Topology::new().apply(1, &changes).unwrap();
+        let names = |station: Option<&Station>| {
+            let plan = SessionPlan::new(&topology, &line, station, true);
+            plan.credentials.iter().map(|one| one.id.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(names(Some(&station)), ["own", "any", "um"]);
+        assert_eq!(names(None), ["any", "um"]);
+    }
+
+    #[test]
     fn the_mailbox_of_a_user_without_fax_gets_none() {
         let mut user = User::new("dana", "2001");
-        let plan = || SessionPlan::new(&line(), None, true);
+        let plan = || SessionPlan::new(&Topology::new(), &line(), None, true);
         assert_eq!(plan().towards_mailbox_of(Some(&user)).fax, FaxProtocol::T38);
         user.calls = UserCalls { fax_capability: Some(false) }.boxed();
         assert_eq!(plan().towards_mailbox_of(Some(&user)).fax, FaxProtocol::None);

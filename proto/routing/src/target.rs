@@ -19,8 +19,8 @@ use crate::view::{TargetId, TargetState, View};
 
 /// What a target list is made for.
 pub(crate) struct TargetQuery<'a> {
-    /// The station.
-    pub(crate) station: &'a Station,
+    /// The station; none where the list is all that is known.
+    pub(crate) station: Option<&'a Station>,
     /// The line towards it.
     pub(crate) line: &'a Line,
     /// The list, unless the connection address is the only target.
@@ -63,13 +63,15 @@ pub(crate) fn target_list(
 }
 
 /// Returns the text that strategy HASH hashes: the Call-ID, the caller or the mailbox.
-pub(crate) fn hash_key(list: Option<&ProxyList>, facts: &Facts, wanted: &Wanted) -> String {
+pub(crate) fn hash_key(list: Option<&ProxyList>, facts: &Facts, wanted: Option<&Wanted>) -> String {
     let from = || um_topology::number::uri_key(&facts.from.uri).unwrap_or_default();
     match list.map(ProxyList::effective_hash_on) {
         Some(HashOn::CallId) | None => facts.call_id.to_string(),
         Some(HashOn::From) => from(),
         Some(HashOn::Mailbox) => {
-            wanted.user.as_ref().map_or_else(from, |user| user.um_address(&wanted.station).key())
+            let mailbox =
+                wanted.and_then(|wanted| Some(wanted.user.as_ref()?.um_address(&wanted.station).key()));
+            mailbox.unwrap_or_else(from)
         }
     }
 }
@@ -78,7 +80,7 @@ pub(crate) fn hash_key(list: Option<&ProxyList>, facts: &Facts, wanted: &Wanted)
 pub(crate) fn configured_hosts<'a>(query: &'a TargetQuery<'_>) -> impl Iterator<Item = &'a Host> {
     let entries =
         query.list.into_iter().flat_map(|list| &list.entries).filter_map(|entry| entry.address.as_ref());
-    let own = query.station.connection_address.as_ref().and_then(|address| address.host());
+    let own = query.station.and_then(|station| station.connection_address.as_ref()?.host());
     entries.chain(own.filter(|_| query.list.is_none()))
 }
 
@@ -131,7 +133,8 @@ fn of_list(query: &TargetQuery<'_>, list: &ProxyList, view: &dyn View) -> Vec<Ca
 
 /// The connection address as the only target.
 fn of_station(query: &TargetQuery<'_>, view: &dyn View) -> Option<Candidate> {
-    let address = query.station.connection_address.as_ref()?;
+    let station = query.station?;
+    let address = station.connection_address.as_ref()?;
     let named = address.uri().param("transport").map(str::to_ascii_lowercase);
     let transport = match named.as_deref() {
         Some("udp") => Transport::Udp,
@@ -139,7 +142,7 @@ fn of_station(query: &TargetQuery<'_>, view: &dyn View) -> Option<Candidate> {
         Some(_) | None => query.line.effective_protocol(),
     };
     let target = Target {
-        id: TargetId::Station(query.station.id.clone()),
+        id: TargetId::Station(station.id.clone()),
         host: address.host()?.clone(),
         port: address.port(),
         transport,

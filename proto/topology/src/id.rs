@@ -96,28 +96,42 @@ impl fmt::Debug for Id {
 pub enum Kind {
     /// An ordered list of targets.
     ProxyList,
+    /// A user name and password for peers that challenge us.
+    Credential,
     /// A SIP listener and its sending rules.
     Line,
     /// An addressable service: a UM server as it is dialled.
     Station,
     /// A person with an extension and perhaps a mailbox.
     User,
+    /// A row of the routing table.
+    Route,
     /// The one object of global settings.
     Settings,
 }
 
 impl Kind {
     /// All kinds, in apply order.
-    pub const ALL: [Self; 5] = [Self::ProxyList, Self::Line, Self::Station, Self::User, Self::Settings];
+    pub const ALL: [Self; 7] = [
+        Self::ProxyList,
+        Self::Credential,
+        Self::Line,
+        Self::Station,
+        Self::User,
+        Self::Route,
+        Self::Settings,
+    ];
 
     /// Returns the collection part of a name, `proxyLists`; for settings the whole name.
     #[must_use]
     pub const fn collection(self) -> &'static str {
         match self {
             Self::ProxyList => "proxyLists",
+            Self::Credential => "credentials",
             Self::Line => "lines",
             Self::Station => "stations",
             Self::User => "users",
+            Self::Route => "routes",
             Self::Settings => SETTINGS_ID,
         }
     }
@@ -127,9 +141,11 @@ impl Kind {
     pub const fn manifest_kind(self) -> &'static str {
         match self {
             Self::ProxyList => "ProxyList",
+            Self::Credential => "Credential",
             Self::Line => "Line",
             Self::Station => "Station",
             Self::User => "User",
+            Self::Route => "Route",
             Self::Settings => "Settings",
         }
     }
@@ -140,7 +156,8 @@ impl Kind {
         match self {
             Self::ProxyList | Self::Line => 500,
             Self::Station => 20_000,
-            Self::User => 1_000_000,
+            Self::User | Self::Credential => 1_000_000,
+            Self::Route => 2_000,
             Self::Settings => 1,
         }
     }
@@ -184,6 +201,18 @@ impl Name {
     #[must_use]
     pub fn user(id: impl Into<Id>) -> Self {
         Self::new(Kind::User, id)
+    }
+
+    /// Makes the name of a credential.
+    #[must_use]
+    pub fn credential(id: impl Into<Id>) -> Self {
+        Self::new(Kind::Credential, id)
+    }
+
+    /// Makes the name of a route row.
+    #[must_use]
+    pub fn route(id: impl Into<Id>) -> Self {
+        Self::new(Kind::Route, id)
     }
 
     /// Returns the name of the settings.
@@ -238,7 +267,7 @@ mod tests {
             assert_eq!(text.parse::<Name>().unwrap().to_string(), text);
         }
         for text in
-            ["um", "lines/", "lines/UM", "lines/-a", "lines/a-", "routes/a", "settings/x", "lines/a@b", ""]
+            ["um", "lines/", "lines/UM", "lines/-a", "lines/a-", "trunks/a", "settings/x", "lines/a@b", ""]
         {
             assert!(text.parse::<Name>().is_err(), "{text}");
         }
@@ -252,7 +281,15 @@ mod tests {
 
     #[test]
     fn kinds_sort_so_that_what_is_referred_to_comes_first() {
-        let mut kinds = [Kind::User, Kind::Settings, Kind::Line, Kind::Station, Kind::ProxyList];
+        let mut kinds = [
+            Kind::User,
+            Kind::Settings,
+            Kind::Line,
+            Kind::Route,
+            Kind::Station,
+            Kind::Credential,
+            Kind::ProxyList,
+        ];
         kinds.sort();
         assert_eq!(kinds, Kind::ALL);
     }

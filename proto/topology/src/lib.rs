@@ -1,4 +1,4 @@
-//! The validated model of what an operator wants: lines, proxy lists, stations, users, settings.
+//! The validated model of what an operator wants: lines, proxy lists, credentials, stations, users, routes, settings.
 //!
 //! This crate holds the resource types, their field rules and [`Topology`], a persistent (structurally shared) set of
 //! resources in which every reference and every unique value holds. It does no I/O, has no wire format and decides
@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod codes;
+pub mod credential;
 pub mod host;
 pub mod id;
 pub mod line;
@@ -18,6 +19,7 @@ pub mod number;
 pub mod proxy_list;
 pub mod reference;
 pub mod resource;
+pub mod route_row;
 pub mod session;
 pub mod settings;
 pub mod sip_address;
@@ -33,14 +35,18 @@ pub mod violation;
 pub mod written;
 
 pub use codes::CodeSet;
+pub use credential::{Credential, Secret};
 pub use host::Host;
 pub use id::{Id, Kind, Name};
-pub use line::{Access, Audio, BindAddress, Limits, Line, LineTransport, TimerProfile, Transport, Usage};
+pub use line::{
+    Access, Audio, Authentication, BindAddress, Limits, Line, LineTransport, TimerProfile, Transport, Usage,
+};
 pub use meta::Meta;
 pub use network::{HostPattern, Network};
 pub use proxy_list::{Entry, HashOn, Health, ProxyList, Strategy};
 pub use reference::{Reference, references};
 pub use resource::{Change, Resource};
+pub use route_row::{Pattern, RouteRow, Template};
 pub use session::{FaxProtocol, HoldMode, LineSession, MediaTiming, StationSession, TransferMode};
 pub use settings::{RoutingSettings, Settings, StationDefaults};
 pub use sip_address::{IdentificationAddress, SipAddress};

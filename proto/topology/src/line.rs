@@ -38,6 +38,8 @@ pub struct Line {
     pub access: Access,
     /// The UM servers behind this line.
     pub proxy_list: Option<Id>,
+    /// Who we are to peers of this line that challenge us.
+    pub authentication: Authentication,
     /// What holds during a call.
     pub session: LineSession,
     /// What becomes of a REFER from a peer of this line (RFC 3515). Unset: LOCAL.
@@ -60,6 +62,7 @@ impl Line {
             transport: LineTransport { bind_address: Some(bind_address), ..LineTransport::default() },
             access: Access::default(),
             proxy_list: None,
+            authentication: Authentication::default(),
             session: LineSession::default(),
             transfer_mode: None,
             fax_protocol: None,
@@ -145,6 +148,13 @@ impl fmt::Display for Transport {
 pub enum Audio {
     /// `RTP/AVP` (RFC 3551).
     Rtp,
+}
+
+/// Who we are to peers of a line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Authentication {
+    /// What answers a challenge (RFC 3261 §22.2), at most 16; the realm decides between them, then the order.
+    pub outbound_credentials: Vec<Id>,
 }
 
 /// How many calls a line carries. A limit that is unset does not limit; each one that is set holds by itself.

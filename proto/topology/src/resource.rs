@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use crate::credential::Credential;
 use crate::id::{Id, Kind, Name};
 use crate::line::Line;
 use crate::meta::Meta;
 use crate::proxy_list::ProxyList;
+use crate::route_row::RouteRow;
 use crate::settings::Settings;
 use crate::station::Station;
 use crate::user::User;
@@ -15,12 +17,16 @@ use crate::user::User;
 pub enum Resource {
     /// A proxy list.
     ProxyList(Arc<ProxyList>),
+    /// A credential.
+    Credential(Arc<Credential>),
     /// A line.
     Line(Arc<Line>),
     /// A station.
     Station(Arc<Station>),
     /// A user.
     User(Arc<User>),
+    /// A route row.
+    Route(Arc<RouteRow>),
     /// The settings.
     Settings(Arc<Settings>),
 }
@@ -31,9 +37,11 @@ impl Resource {
     pub const fn kind(&self) -> Kind {
         match self {
             Self::ProxyList(_) => Kind::ProxyList,
+            Self::Credential(_) => Kind::Credential,
             Self::Line(_) => Kind::Line,
             Self::Station(_) => Kind::Station,
             Self::User(_) => Kind::User,
+            Self::Route(_) => Kind::Route,
             Self::Settings(_) => Kind::Settings,
         }
     }
@@ -43,9 +51,11 @@ impl Resource {
     pub fn name(&self) -> Name {
         let id: &Id = match self {
             Self::ProxyList(list) => &list.id,
+            Self::Credential(credential) => &credential.id,
             Self::Line(line) => &line.id,
             Self::Station(station) => &station.id,
             Self::User(user) => &user.id,
+            Self::Route(row) => &row.id,
             Self::Settings(_) => return Name::settings(),
         };
         Name { kind: self.kind(), id: id.clone() }
@@ -56,9 +66,11 @@ impl Resource {
     pub fn meta(&self) -> Option<&Meta> {
         match self {
             Self::ProxyList(list) => list.meta.as_deref(),
+            Self::Credential(credential) => credential.meta.as_deref(),
             Self::Line(line) => line.meta.as_deref(),
             Self::Station(station) => station.meta.as_deref(),
             Self::User(user) => user.meta.as_deref(),
+            Self::Route(row) => row.meta.as_deref(),
             Self::Settings(settings) => settings.meta.as_deref(),
         }
     }
@@ -67,6 +79,18 @@ impl Resource {
 impl From<ProxyList> for Resource {
     fn from(list: ProxyList) -> Self {
         Self::ProxyList(Arc::new(list))
+    }
+}
+
+impl From<Credential> for Resource {
+    fn from(credential: Credential) -> Self {
+        Self::Credential(Arc::new(credential))
+    }
+}
+
+impl From<RouteRow> for Resource {
+    fn from(row: RouteRow) -> Self {
+        Self::Route(Arc::new(row))
     }
 }
 

@@ -28,6 +28,12 @@ impl Settings {
     pub fn effective_rewrite_request_uri(&self) -> bool {
         self.routing.rewrite_request_uri.unwrap_or(true)
     }
+
+    /// Says whether users are looked up before the route rows.
+    #[must_use]
+    pub fn effective_registration_has_priority(&self) -> bool {
+        self.routing.registration_has_priority.unwrap_or(true)
+    }
 }
 
 /// What stations inherit that set no value of their own.
@@ -42,6 +48,8 @@ pub struct StationDefaults {
 pub struct RoutingSettings {
     /// True: the Request-URI becomes `sip:<user>@<chosen target>`; false: it stays the connection address. Unset: true.
     pub rewrite_request_uri: Option<bool>,
+    /// True: users are looked up before the route rows; false: after them. UM stations always come first. Unset: true.
+    pub registration_has_priority: Option<bool>,
 }
 
 /// Most domains.

@@ -30,6 +30,8 @@ pub struct Station {
     pub contact_line: Option<Id>,
     /// Put before a user's internal extension where it is used as UM address; at most 16 characters.
     pub extension_prefix: Option<Box<str>>,
+    /// What answers a challenge of this station (RFC 3261 §22.2), before those of its line. Unset: those of its line.
+    pub authentication: Option<Id>,
     /// How the target is found.
     pub transport: StationTransport,
     /// Session settings.
@@ -55,6 +57,7 @@ impl Station {
             connection_address: Some(connection_address),
             contact_line: None,
             extension_prefix: None,
+            authentication: None,
             transport: StationTransport::default(),
             session: StationSession::default(),
             mailbox_pick: None,

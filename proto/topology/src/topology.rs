@@ -8,10 +8,12 @@ use std::sync::Arc;
 
 use imbl::{OrdMap, OrdSet};
 
+use crate::credential::Credential;
 use crate::id::{Id, Kind, Name};
 use crate::line::Line;
 use crate::proxy_list::ProxyList;
 use crate::resource::{Change, Resource};
+use crate::route_row::RouteRow;
 use crate::settings::Settings;
 use crate::station::Station;
 use crate::user::User;
@@ -37,11 +39,15 @@ pub struct Topology {
     lines: OrdMap<Id, Arc<Line>>,
     stations: OrdMap<Id, Arc<Station>>,
     users: OrdMap<Id, Arc<User>>,
+    credentials: OrdMap<Id, Arc<Credential>>,
+    routes: OrdMap<Id, Arc<RouteRow>>,
     settings: Option<Arc<Settings>>,
     /// Owner of each unique value.
     unique: UniqueIndex,
     /// Who refers to each target.
     referents: OrdMap<Name, OrdSet<Name>>,
+    /// Route rows by position.
+    table: OrdMap<u32, Arc<RouteRow>>,
     /// Users by the user part of their SIP aliases.
     alias_users: OrdMap<Arc<str>, OrdSet<Id>>,
     /// Stations by pilot.
@@ -85,9 +91,11 @@ impl Topology {
     pub fn len(&self, kind: Kind) -> usize {
         match kind {
             Kind::ProxyList => self.proxy_lists.len(),
+            Kind::Credential => self.credentials.len(),
             Kind::Line => self.lines.len(),
             Kind::Station => self.stations.len(),
             Kind::User => self.users.len(),
+            Kind::Route => self.routes.len(),
             Kind::Settings => usize::from(self.settings.is_some()),
         }
     }
@@ -122,6 +130,12 @@ impl Topology {
         self.users.get(id)
     }
 
+    /// Returns a credential.
+    #[must_use]
+    pub fn credential(&self, id: &str) -> Option<&Arc<Credential>> {
+        self.credentials.get(id)
+    }
+
     /// Returns the settings, if the object exists.
     #[must_use]
     pub const fn settings(&self) -> Option<&Arc<Settings>> {
@@ -133,9 +147,11 @@ impl Topology {
     pub fn resource(&self, name: &Name) -> Option<Resource> {
         match name.kind {
             Kind::ProxyList => self.proxy_list(&name.id).cloned().map(Resource::ProxyList),
+            Kind::Credential => self.credential(&name.id).cloned().map(Resource::Credential),
             Kind::Line => self.line(&name.id).cloned().map(Resource::Line),
             Kind::Station => self.station(&name.id).cloned().map(Resource::Station),
             Kind::User => self.user(&name.id).cloned().map(Resource::User),
+            Kind::Route => self.routes.get(&name.id).cloned().map(Resource::Route),
             Kind::Settings => self.settings.clone().map(Resource::Settings),
         }
     }
@@ -155,6 +171,21 @@ impl Topology {
         self.stations.values()
     }
 
+    /// Returns all credentials in id order.
+    pub fn credentials(&self) -> impl Iterator<Item = &Arc<Credential>> {
+        self.credentials.values()
+    }
+
+    /// Returns all route rows in id order.
+    pub fn routes(&self) -> impl Iterator<Item = &Arc<RouteRow>> {
+        self.routes.values()
+    }
+
+    /// Returns all route rows in the order of the table.
+    pub fn route_table(&self) -> impl Iterator<Item = &Arc<RouteRow>> {
+        self.table.values()
+    }
+
     /// Returns all users in id order.
     pub fn users(&self) -> impl Iterator<Item = &Arc<User>> {
         self.users.values()
@@ -172,7 +203,10 @@ impl Topology {
         let lines = self.lines().cloned().map(Resource::Line);
         let stations = self.stations().cloned().map(Resource::Station);
         let users = self.users().cloned().map(Resource::User);
-        lists.chain(lines).chain(stations).chain(users).chain(self.settings.clone().map(Resource::Settings))
+        let credentials = self.credentials().cloned().map(Resource::Credential);
+        let routes = self.routes().cloned().map(Resource::Route);
+        let before_users = lists.chain(credentials).chain(lines).chain(stations);
+        before_users.chain(users).chain(routes).chain(self.settings.clone().map(Resource::Settings))
     }
 }
 

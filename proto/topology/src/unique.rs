@@ -25,6 +25,10 @@ pub enum Space {
     Alias,
     /// Listeners: transport, bind address, port.
     Listen,
+    /// Credentials: user name and realm.
+    Login,
+    /// Places of route rows.
+    Position,
 }
 
 impl Space {
@@ -37,6 +41,8 @@ impl Space {
             Self::Mailbox => "mailbox",
             Self::Alias => "alias",
             Self::Listen => "listen",
+            Self::Login => "login",
+            Self::Position => "position",
         }
     }
 }
@@ -66,6 +72,19 @@ pub fn unique_values(resource: &Resource) -> Vec<UniqueValue> {
         Resource::Line(line) => of_line(line, &mut values),
         Resource::Station(station) => of_station(station, &mut values),
         Resource::User(user) => of_user(user, &mut values),
+        Resource::Credential(credential) => {
+            // A realm may hold any text, so it stands last.
+            let realm = credential.realm.as_deref().map(|realm| format!("@{realm}")).unwrap_or_default();
+            let name = &credential.username;
+            let value = format!("{}:{name}{realm}", name.len());
+            push(&mut values, Space::Login, Arc::from(value), "username");
+        }
+        Resource::Route(row) => {
+            let position = row.position.map(|position| position.to_string());
+            position.into_iter().for_each(|position| {
+                push(&mut values, Space::Position, Arc::from(position), "position");
+            });
+        }
         Resource::ProxyList(_) | Resource::Settings(_) => {}
     }
     values

@@ -12,9 +12,11 @@ use crate::id::{Id, Kind};
 use crate::resource::Resource;
 use crate::violation::FieldViolation;
 
+mod credential;
 mod line;
 mod meta;
 mod proxy_list;
+mod route_row;
 mod settings;
 mod station;
 mod user;
@@ -32,9 +34,11 @@ pub fn validate(resource: &Resource) -> Vec<FieldViolation> {
     }
     match resource {
         Resource::ProxyList(list) => proxy_list::check(list, &mut findings),
+        Resource::Credential(credential) => credential::check(credential, &mut findings),
         Resource::Line(line) => line::check(line, &mut findings),
         Resource::Station(station) => station::check(station, &mut findings),
         Resource::User(user) => user::check(user, &mut findings),
+        Resource::Route(row) => route_row::check(row, &mut findings),
         Resource::Settings(settings) => settings::check(settings, &mut findings),
     }
     findings.0
@@ -114,7 +118,7 @@ fn shortened(text: &str) -> String {
 const fn id_form(kind: Kind) -> &'static str {
     match kind {
         Kind::User => "1 to 64 letters, digits, `.`, `_`, `-`, `@`, with a letter or digit at both ends",
-        Kind::ProxyList | Kind::Line | Kind::Station => {
+        Kind::ProxyList | Kind::Credential | Kind::Line | Kind::Station | Kind::Route => {
             "1 to 64 lower case letters, digits, `.`, `_`, `-`, with a letter or digit at both ends"
         }
         Kind::Settings => "there is only `settings`",

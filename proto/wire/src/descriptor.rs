@@ -32,6 +32,12 @@ pub fn is_output_only(field: &FieldDescriptor) -> bool {
     field.options().get_extension(&OPTIONS.output_only).as_bool().unwrap_or(false)
 }
 
+/// Says whether only a client writes a field (option `um.v1.input_only`).
+#[must_use]
+pub fn is_input_only(field: &FieldDescriptor) -> bool {
+    field.options().get_extension(&OPTIONS.input_only).as_bool().unwrap_or(false)
+}
+
 /// Returns the collection to which a reference field points (option `um.v1.reference`), `lines`.
 #[must_use]
 pub fn reference(field: &FieldDescriptor) -> Option<String> {
@@ -43,6 +49,7 @@ pub fn reference(field: &FieldDescriptor) -> Option<String> {
 struct Options {
     pool: DescriptorPool,
     output_only: ExtensionDescriptor,
+    input_only: ExtensionDescriptor,
     reference: ExtensionDescriptor,
 }
 
@@ -51,6 +58,7 @@ static OPTIONS: LazyLock<Options> = LazyLock::new(|| {
     let extension = |name| pool.get_extension_by_name(name).expect("options.proto declares it");
     Options {
         output_only: extension("um.v1.output_only"),
+        input_only: extension("um.v1.input_only"),
         reference: extension("um.v1.reference"),
         pool: pool.clone(),
     }
@@ -67,6 +75,8 @@ mod tests {
         assert!(is_output_only(&field("uid")) && !is_output_only(&field("usage")));
         assert_eq!(reference(&field("proxy_list")).as_deref(), Some("proxyLists"));
         assert_eq!(reference(&field("domain")), None);
+        let password = message("Credential").get_field_by_name("password").unwrap();
+        assert!(is_input_only(&password) && !is_input_only(&field("usage")));
     }
 
     #[test]

@@ -10,7 +10,10 @@ pub fn fill(resource: &mut v1::Resource, topology: &Topology) {
     match &mut resource.spec {
         Some(Spec::Line(line)) => fill_line(line, topology),
         Some(Spec::Station(station)) => fill_station(station, topology),
-        Some(Spec::ProxyList(_) | Spec::User(_) | Spec::Settings(_)) | None => {}
+        Some(
+            Spec::ProxyList(_) | Spec::Credential(_) | Spec::User(_) | Spec::Route(_) | Spec::Settings(_),
+        )
+        | None => {}
     }
 }
 

@@ -73,7 +73,7 @@ macro_rules! common {
 
             fn clear_output(&mut self) {
                 self.set_output(Output::default());
-                $(self.$effective = None;)*
+                $(self.$effective = Default::default();)*
             }
         }
 
@@ -105,6 +105,8 @@ macro_rules! common {
     };
 }
 
+common!(Credential, Kind::Credential, has_password);
+common!(Route, Kind::Route,);
 common!(Line, Kind::Line, effective_transport, effective_session);
 common!(ProxyList, Kind::ProxyList,);
 common!(Station, Kind::Station, effective);

@@ -4,6 +4,7 @@
 //! [`v1`] is what travels, [`resource`] the way to and from the model, [`mask`] and [`diff`] work on any kind by its
 //! descriptors, [`stored`] is what stands in the store, [`sync`] the discovery protocol on the wire.
 
+pub mod credential;
 pub mod descriptor;
 pub mod diff;
 pub mod effective;
@@ -13,6 +14,7 @@ pub mod line;
 pub mod mask;
 pub mod proxy_list;
 pub mod resource;
+pub mod route;
 pub mod session;
 pub mod settings;
 pub mod station;

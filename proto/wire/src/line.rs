@@ -31,6 +31,9 @@ impl TryFrom<&v1::Line> for model::Line {
                 .map(|access| access_to_model(&mut reader, access))
                 .unwrap_or_default(),
             proxy_list: reader.reference("proxy_list", Kind::ProxyList, from.proxy_list.as_ref()),
+            authentication: model::Authentication {
+                outbound_credentials: credentials_to_model(&mut reader, from.authentication.as_ref()),
+            },
             session: from
                 .session
                 .as_ref()
@@ -53,6 +56,7 @@ impl From<&model::Line> for v1::Line {
             transport: transport_from_model(&from.transport),
             access: access_from_model(&from.access),
             proxy_list: from.proxy_list.as_ref().map(|id| Name::proxy_list(Id::clone(id)).to_string()),
+            authentication: authentication_from_model(&from.authentication),
             session: session::line_from_model(&from.session),
             transfer_mode: from.transfer_mode.map(|mode| session::transfer_from_model(mode).into()),
             fax_protocol: from.fax_protocol.map(|fax| session::fax_from_model(fax).into()),
@@ -136,6 +140,21 @@ fn transport_from_model(from: &model::LineTransport) -> Option<line::LineTranspo
         profile: from.profile.map(|profile| profile_from_model(profile).into()),
     };
     (transport != line::LineTransport::default()).then_some(transport)
+}
+
+fn credentials_to_model(reader: &mut Reader, from: Option<&line::Authentication>) -> Vec<Id> {
+    let names = from.map(|from| &from.outbound_credentials[..]).unwrap_or_default();
+    let read = names.iter().enumerate().filter_map(|(index, name)| {
+        let field = format!("authentication.outbound_credentials[{index}]");
+        reader.reference(&field, Kind::Credential, Some(name))
+    });
+    read.collect()
+}
+
+fn authentication_from_model(from: &model::Authentication) -> Option<line::Authentication> {
+    let names = from.outbound_credentials.iter().map(|id| Name::credential(Id::clone(id)).to_string());
+    let authentication = line::Authentication { outbound_credentials: names.collect() };
+    (authentication != line::Authentication::default()).then_some(authentication)
 }
 
 const fn limits_to_model(from: &line::Limits) -> model::Limits {

@@ -139,8 +139,13 @@ fn hangs_on(field: &str, unread: &str) -> bool {
 }
 
 /// Rules of the model that hold a field against another one: the other one, and the field.
-const DEPENDENT: [(&str, &str); 3] =
-    [("strategy", "hash_on"), ("um.address_mode", "um.address"), ("transport.t1", "transport.t2")];
+const DEPENDENT: [(&str, &str); 5] = [
+    ("strategy", "hash_on"),
+    ("um.address_mode", "um.address"),
+    ("transport.t1", "transport.t2"),
+    ("from_regex", "routes_to"),
+    ("to_regex", "routes_to"),
+];
 
 fn clipped(text: &str) -> String {
     text.chars().take(128).collect()

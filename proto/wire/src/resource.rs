@@ -17,6 +17,8 @@ impl TryFrom<&v1::Resource> for model::Resource {
             Some(Spec::ProxyList(list)) => Ok(model::ProxyList::try_from(list)?.into()),
             Some(Spec::Station(station)) => Ok(model::Station::try_from(station)?.into()),
             Some(Spec::User(user)) => Ok(model::User::try_from(user)?.into()),
+            Some(Spec::Credential(credential)) => Ok(model::Credential::try_from(credential)?.into()),
+            Some(Spec::Route(route)) => Ok(model::RouteRow::try_from(route)?.into()),
             Some(Spec::Settings(settings)) => Ok(model::Settings::try_from(settings)?.into()),
             None => Err(Invalid {
                 violations: vec![FieldViolation::new("spec", "is of a kind that this version does not know")],
@@ -33,6 +35,8 @@ impl From<&model::Resource> for v1::Resource {
                 model::Resource::ProxyList(list) => Spec::ProxyList((&**list).into()),
                 model::Resource::Station(station) => Spec::Station((&**station).into()),
                 model::Resource::User(user) => Spec::User((&**user).into()),
+                model::Resource::Credential(credential) => Spec::Credential((&**credential).into()),
+                model::Resource::Route(row) => Spec::Route((&**row).into()),
                 model::Resource::Settings(settings) => Spec::Settings((&**settings).into()),
             }),
         }
@@ -48,6 +52,8 @@ impl v1::Resource {
             Some(Spec::ProxyList(_)) => Some(Kind::ProxyList),
             Some(Spec::Station(_)) => Some(Kind::Station),
             Some(Spec::User(_)) => Some(Kind::User),
+            Some(Spec::Credential(_)) => Some(Kind::Credential),
+            Some(Spec::Route(_)) => Some(Kind::Route),
             Some(Spec::Settings(_)) => Some(Kind::Settings),
             None => None,
         }
@@ -61,6 +67,8 @@ impl v1::Resource {
             Spec::ProxyList(list) => Some(list),
             Spec::Station(station) => Some(station),
             Spec::User(user) => Some(user),
+            Spec::Credential(credential) => Some(credential),
+            Spec::Route(route) => Some(route),
             Spec::Settings(settings) => Some(settings),
         }
     }
@@ -72,6 +80,8 @@ impl v1::Resource {
             Spec::ProxyList(list) => Some(list),
             Spec::Station(station) => Some(station),
             Spec::User(user) => Some(user),
+            Spec::Credential(credential) => Some(credential),
+            Spec::Route(route) => Some(route),
             Spec::Settings(settings) => Some(settings),
         }
     }
@@ -109,6 +119,8 @@ envelope!(Line);
 envelope!(ProxyList);
 envelope!(Station);
 envelope!(User);
+envelope!(Credential);
+envelope!(Route);
 envelope!(Settings);
 
 /// Returns a kind of the wire.
@@ -119,6 +131,8 @@ pub const fn kind_to_proto(kind: Kind) -> v1::resource::Kind {
         Kind::ProxyList => v1::resource::Kind::ProxyList,
         Kind::Station => v1::resource::Kind::Station,
         Kind::User => v1::resource::Kind::User,
+        Kind::Credential => v1::resource::Kind::Credential,
+        Kind::Route => v1::resource::Kind::Route,
         Kind::Settings => v1::resource::Kind::Settings,
     }
 }
@@ -132,6 +146,8 @@ pub const fn kind_from_proto(kind: v1::resource::Kind) -> Option<Kind> {
         v1::resource::Kind::ProxyList => Some(Kind::ProxyList),
         v1::resource::Kind::Station => Some(Kind::Station),
         v1::resource::Kind::User => Some(Kind::User),
+        v1::resource::Kind::Credential => Some(Kind::Credential),
+        v1::resource::Kind::Route => Some(Kind::Route),
         v1::resource::Kind::Settings => Some(Kind::Settings),
     }
 }

@@ -21,9 +21,7 @@ impl TryFrom<&v1::Settings> for model::Settings {
                 contact_line: reader.reference("station_defaults.contact_line", Kind::Line, contact_line),
             },
             allowed_redirect_hosts: reader.parse_all("allowed_redirect_hosts", &from.allowed_redirect_hosts),
-            routing: model::RoutingSettings {
-                rewrite_request_uri: from.routing.as_ref().and_then(|routing| routing.rewrite_request_uri),
-            },
+            routing: from.routing.map(routing_to_model).unwrap_or_default(),
         };
         reader.finish(settings)
     }
@@ -33,7 +31,6 @@ impl From<&model::Settings> for v1::Settings {
     fn from(from: &model::Settings) -> Self {
         let contact_line =
             from.station_defaults.contact_line.as_ref().map(|id| Name::line(Id::clone(id)).to_string());
-        let rewrite_request_uri = from.routing.rewrite_request_uri;
         let mut settings = Self {
             domains: from.domains.iter().map(host_text).collect(),
             station_defaults: contact_line.map(|line| settings::StationDefaults { contact_line: Some(line) }),
@@ -42,11 +39,22 @@ impl From<&model::Settings> for v1::Settings {
                 .iter()
                 .map(|pattern| pattern.text().to_owned())
                 .collect(),
-            routing: rewrite_request_uri.map(|_| settings::Routing { rewrite_request_uri }),
+            routing: routing_from_model(&from.routing),
             ..Self::default()
         };
         settings.set_name(Name::settings().to_string());
         settings.set_meta(from.meta.as_deref());
         settings
     }
+}
+
+const fn routing_to_model(from: settings::Routing) -> model::RoutingSettings {
+    let settings::Routing { rewrite_request_uri, registration_has_priority } = from;
+    model::RoutingSettings { rewrite_request_uri, registration_has_priority }
+}
+
+fn routing_from_model(from: &model::RoutingSettings) -> Option<settings::Routing> {
+    let model::RoutingSettings { rewrite_request_uri, registration_has_priority } = *from;
+    let routing = settings::Routing { rewrite_request_uri, registration_has_priority };
+    (routing != settings::Routing::default()).then_some(routing)
 }

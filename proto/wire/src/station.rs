@@ -38,6 +38,11 @@ impl TryFrom<&v1::Station> for model::Station {
                 .as_ref()
                 .map(|session| session::station_to_model(&mut reader, session))
                 .unwrap_or_default(),
+            authentication: reader.reference(
+                "authentication",
+                Kind::Credential,
+                from.authentication.as_ref(),
+            ),
             mailbox_pick: reader.value("mailbox_pick", from.mailbox_pick, pick_to_model),
             pass_unknown_diversion: from.pass_unknown_diversion,
         };
@@ -65,6 +70,10 @@ impl From<&model::Station> for v1::Station {
             extension_prefix: from.extension_prefix.as_deref().map(Into::into),
             transport: use_proxy.map(|_| station::StationTransport { use_proxy }),
             session: session::station_from_model(&from.session),
+            authentication: from
+                .authentication
+                .as_ref()
+                .map(|id| Name::credential(Id::clone(id)).to_string()),
             mailbox_pick: from.mailbox_pick.map(|pick| pick_from_model(pick).into()),
             pass_unknown_diversion: from.pass_unknown_diversion,
             ..Self::default()

@@ -8,7 +8,7 @@ use crate::v1;
 /// A resource as it is stored: what the user wrote, and what the server keeps beside it.
 #[derive(Clone, PartialEq, Message)]
 pub struct Stored {
-    /// What the user wrote, with its name and without output fields.
+    /// What the user wrote, with its name, without output fields and secrets.
     #[prost(message, optional, tag = "1")]
     pub resource: Option<v1::Resource>,
     /// Given at creation, never used again.
@@ -20,6 +20,12 @@ pub struct Stored {
     /// When what the user wrote last changed.
     #[prost(message, optional, tag = "4")]
     pub update_time: Option<Timestamp>,
+    /// Its secret, sealed; empty without one.
+    #[prost(bytes = "vec", tag = "6")]
+    pub sealed: Vec<u8>,
+    /// Which key sealed it.
+    #[prost(string, tag = "7")]
+    pub key_id: String,
     /// Who manages it through Apply; empty for one that was created otherwise.
     #[prost(string, tag = "5")]
     pub manager: String,

@@ -213,9 +213,11 @@ pub fn size(resource: &Resource) -> usize {
                 + 256
         }
         Resource::User(_)
+        | Resource::Credential(_)
         | Resource::Line(_)
         | Resource::ProxyList(_)
         | Resource::Station(_)
+        | Resource::Route(_)
         | Resource::Settings(_) => v1::Resource::from(resource).encoded_len(),
     }
 }

@@ -111,6 +111,8 @@ const fn field_of(kind: Kind) -> &'static str {
         Kind::Line => "line",
         Kind::Station => "station",
         Kind::User => "user",
+        Kind::Credential => "credential",
+        Kind::Route => "route",
         Kind::Settings => "settings",
     }
 }

@@ -2,14 +2,16 @@
 //!
 //! The only file of the control plane that sees strings from outside its sockets.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::Parser;
 use um_store::Spec;
 
+use crate::vault::{KeyFileError, Vault};
+
 /// Unified Messaging gateway: control plane.
 ///
-/// Keeps the topology (lines, proxy lists, stations, users, settings) in a store, serves the gRPC API that umctl and
+/// Keeps the topology (lines, proxy lists, credentials, stations, users, routes, settings) in a store, serves the gRPC API that umctl and
 /// programs use, and hands the topology to the workers.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "um-control", version, max_term_width = 110, after_help = EXAMPLES)]
@@ -25,6 +27,13 @@ pub struct Config {
     /// Which realm of the store this control plane serves; realms do not see each other.
     #[arg(long, env = "UM_REALM", value_name = "NAME", default_value = "default", value_parser = parse_realm)]
     pub realm: String,
+
+    /// File with the key that seals passwords in the store: 64 hexadecimal digits (`openssl rand -hex 32`). Of several
+    /// lines the first seals, all open. Default with an embedded store: PATH with the ending `.key`, made with a new key
+    /// at the first start and readable by its owner only. Replicas on etcd need the same file; without one they take no
+    /// passwords.
+    #[arg(long, env = "UM_SECRET_KEY", value_name = "FILE")]
+    pub secret_key: Option<PathBuf>,
 
     /// Name of this replica in logs and metrics.
     #[arg(long, env = "UM_ID", value_name = "ID", default_value = "control")]
@@ -74,6 +83,22 @@ impl Config {
             return Ok(());
         }
         Err(format!("--listen {} is not a loopback address; without TLS that needs --insecure", self.listen))
+    }
+}
+
+impl Config {
+    /// Takes the key file that stands beside an embedded store where none is named, and makes it where it is missing.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be made.
+    pub fn with_secret_key(mut self) -> Result<Self, KeyFileError> {
+        if let (None, Spec::Embedded(path)) = (&self.secret_key, &self.store) {
+            let beside = path.with_extension("key");
+            Vault::ensure(&beside)?;
+            self.secret_key = Some(beside);
+        }
+        Ok(self)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Where everything is in the store: the key layout under `/um/{realm}/v1/`.
+//! Where everything is in the store: the key layout under `/um/{realm}/v1/`, and what seals secrets there.
 //!
 //! The layout is part of the stored format; a change of it is a migration.
 
@@ -6,10 +6,13 @@ use bytes::Bytes;
 use um_store::key::{push_segment, unsegment};
 use um_topology::{Kind, Name, UniqueValue};
 
+use crate::vault::Vault;
+
 /// The keys of one realm.
 #[derive(Debug, Clone)]
 pub struct Keys {
     prefix: String,
+    vault: Vault,
 }
 
 impl Keys {
@@ -19,7 +22,19 @@ impl Keys {
         let mut prefix = String::from("/um/");
         push_segment(&mut prefix, realm);
         prefix.push_str("/v1/");
-        Self { prefix }
+        Self { prefix, vault: Vault::default() }
+    }
+
+    /// The same, with what seals and opens secrets.
+    #[must_use]
+    pub fn with_vault(self, vault: Vault) -> Self {
+        Self { vault, ..self }
+    }
+
+    /// What seals and opens secrets.
+    #[must_use]
+    pub const fn vault(&self) -> &Vault {
+        &self.vault
     }
 
     /// What identifies the format and the store.
@@ -59,9 +74,12 @@ impl Keys {
     pub fn spec(&self, name: &Name) -> Bytes {
         match name.kind {
             Kind::User => self.join("spec/users", &[&name.id]),
-            Kind::ProxyList | Kind::Line | Kind::Station | Kind::Settings => {
-                self.join("spec/topo", &[name.kind.collection(), &name.id])
-            }
+            Kind::ProxyList
+            | Kind::Credential
+            | Kind::Line
+            | Kind::Station
+            | Kind::Route
+            | Kind::Settings => self.join("spec/topo", &[name.kind.collection(), &name.id]),
         }
     }
 

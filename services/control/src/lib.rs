@@ -21,6 +21,7 @@ pub mod publisher;
 pub mod schema;
 pub mod snapshots;
 pub mod stored;
+pub mod vault;
 pub mod writer;
 
 mod streams;
@@ -44,6 +45,7 @@ use crate::{
     observe::MeasuredStore,
     publisher::{Publisher, publisher},
     snapshots::Snapshots,
+    vault::Vault,
     writer::Writer,
 };
 
@@ -96,6 +98,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let store = um_store::open(&config.store)
         .await
         .with_context(|| format!("--store {} cannot be opened", config.store))?;
+    let config = config.with_secret_key()?;
     let mut running = start(&config, store, &telemetry).await?;
     tracing::info!(address = %running.address, store = %config.store, realm = config.realm, "um-control listens");
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
@@ -119,7 +122,7 @@ pub async fn start(config: &Config, store: Arc<dyn Store>, telemetry: &Telemetry
     })?;
     let address = listener.local_addr()?;
     let stop = CancellationToken::new();
-    let keys = Keys::new(&config.realm);
+    let keys = Keys::new(&config.realm).with_vault(vault(config)?);
     let metrics = telemetry.control_metrics();
     let store: Arc<dyn Store> = Arc::new(MeasuredStore::new(store, metrics.clone()));
     let (follower, publisher) = publisher(Arc::clone(&store), keys.clone());
@@ -166,6 +169,14 @@ pub async fn start(config: &Config, store: Arc<dyn Store>, telemetry: &Telemetry
                 .max_decoding_message_size(MAX_MESSAGE),
         )
         .add_service(
+            v1::credential_service_server::CredentialServiceServer::new(api.clone())
+                .max_decoding_message_size(MAX_MESSAGE),
+        )
+        .add_service(
+            v1::route_service_server::RouteServiceServer::new(api.clone())
+                .max_decoding_message_size(MAX_MESSAGE),
+        )
+        .add_service(
             v1::topology_service_server::TopologyServiceServer::new(api.clone())
                 .max_decoding_message_size(MAX_MESSAGE),
         )
@@ -175,6 +186,12 @@ pub async fn start(config: &Config, store: Arc<dyn Store>, telemetry: &Telemetry
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     let server = tokio::spawn(router.serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned()));
     Ok(Running { address, stop, server })
+}
+
+/// What seals secrets; without a key it seals none.
+fn vault(config: &Config) -> anyhow::Result<Vault> {
+    let vault = config.secret_key.as_deref().map(Vault::read).transpose().context("--secret-key")?;
+    Ok(vault.unwrap_or_default())
 }
 
 /// Ready while the store has been read and answers; what is old is still served.

@@ -147,9 +147,12 @@ impl Picture {
                 continue;
             };
             let after = match event {
-                Event::Put { item, .. } => {
-                    Some(Arc::new(Stored::decode(name.clone(), &item.value, item.mod_revision)?))
-                }
+                Event::Put { item, .. } => Some(Arc::new(Stored::decode(
+                    name.clone(),
+                    &item.value,
+                    item.mod_revision,
+                    keys.vault(),
+                )?)),
                 Event::Delete { .. } => None,
             };
             changes.push(Changed { before: self.get(&name).cloned(), after, name });

@@ -2,17 +2,19 @@
 
 use std::{sync::Arc, time::SystemTime};
 
-use um_topology::{Name, Resource};
+use um_topology::{Name, Resource, Secret};
 use um_wire::{Output, stored as record, v1};
+
+use crate::vault::{Sealed, Vault};
 
 /// One resource at one revision; never changed, only replaced.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stored {
     /// Its name.
     pub name: Name,
-    /// What the user wrote, without any field that only the server writes.
+    /// What the user wrote, without any field that only the server writes, and without secrets.
     pub written: v1::Resource,
-    /// The same, as the model has it.
+    /// The same, as the model has it, with its secrets.
     pub model: Resource,
     /// Never used again, not even for a resource of the same name.
     pub uid: String,
@@ -65,14 +67,20 @@ impl Stored {
     /// # Errors
     ///
     /// The value is of a newer format, damaged, or not a valid resource of that name.
-    pub fn decode(name: Name, value: &[u8], revision: i64) -> Result<Self, Unreadable> {
+    pub fn decode(name: Name, value: &[u8], revision: i64, vault: &Vault) -> Result<Self, Unreadable> {
         let fail = |reason: String| Unreadable { name: name.clone(), reason };
         let record: record::Stored = record::decode(value).map_err(|error| fail(error.to_string()))?;
         let written = record.resource.ok_or_else(|| fail("there is no resource in it".to_owned()))?;
         if written.name() != name.to_string() {
             return Err(fail(format!("it names itself {}", written.name())));
         }
-        let model = Resource::try_from(&written).map_err(|invalid| fail(invalid.to_string()))?;
+        let mut whole = written.clone();
+        if !record.sealed.is_empty() {
+            let sealed = Sealed { key_id: record.key_id, bytes: record.sealed };
+            let opened = vault.open(&name.to_string(), &sealed).map_err(|error| fail(error.to_string()))?;
+            set_secret(&mut whole, Some(opened));
+        }
+        let model = Resource::try_from(&whole).map_err(|invalid| fail(invalid.to_string()))?;
         Ok(Self {
             written,
             model,
@@ -85,16 +93,34 @@ impl Stored {
         })
     }
 
-    /// The store's value.
+    /// The store's value; a secret is sealed, which its writer has made sure can be done.
     #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
+    pub fn encode(&self, vault: &Vault) -> Vec<u8> {
+        let sealed = self.secret().and_then(|secret| vault.seal(&self.name.to_string(), secret.expose()));
+        let sealed = sealed.unwrap_or_default();
         record::encode(&record::Stored {
             resource: Some(self.written.clone()),
             uid: self.uid.clone(),
             create_time: Some(self.create_time.into()),
             update_time: Some(self.update_time.into()),
             manager: self.manager.clone(),
+            sealed: sealed.bytes,
+            key_id: sealed.key_id,
         })
+    }
+
+    /// The secret of the resource, if it has one.
+    #[must_use]
+    pub fn secret(&self) -> Option<&Secret> {
+        match &self.model {
+            Resource::Credential(credential) => credential.password.as_ref(),
+            Resource::ProxyList(_)
+            | Resource::Line(_)
+            | Resource::Station(_)
+            | Resource::User(_)
+            | Resource::Route(_)
+            | Resource::Settings(_) => None,
+        }
     }
 
     /// The etag: changes exactly with what the user wrote.
@@ -107,6 +133,9 @@ impl Stored {
     #[must_use]
     pub fn shown(&self, reconciling: bool, conditions: Vec<v1::Condition>) -> v1::Resource {
         let mut resource = self.written.clone();
+        if let Some(v1::resource::Spec::Credential(credential)) = &mut resource.spec {
+            credential.has_password = self.secret().is_some();
+        }
         if let Some(common) = resource.common_mut() {
             common.set_output(Output {
                 uid: self.uid.clone(),
@@ -125,14 +154,29 @@ impl Stored {
 /// A resource in memory, shared between pictures.
 pub type Shared = Arc<Stored>;
 
-/// The resource under its full name, without what only the server writes: what the user wrote.
+/// The resource under its full name, without what only the server writes and without secrets: what the user wrote.
 #[must_use]
-pub fn written(mut resource: v1::Resource, name: &Name) -> v1::Resource {
+pub fn written(resource: v1::Resource, name: &Name) -> v1::Resource {
+    let mut resource = whole(resource, name);
+    set_secret(&mut resource, None);
+    resource
+}
+
+/// The same with its secrets.
+#[must_use]
+pub fn whole(mut resource: v1::Resource, name: &Name) -> v1::Resource {
     if let Some(common) = resource.common_mut() {
         common.set_name(name.to_string());
         common.clear_output();
     }
     resource
+}
+
+/// Gives a resource that can have a secret another one.
+pub fn set_secret(resource: &mut v1::Resource, secret: Option<String>) {
+    if let Some(v1::resource::Spec::Credential(credential)) = &mut resource.spec {
+        credential.password = secret;
+    }
 }
 
 fn time_of(time: Option<prost_types::Timestamp>) -> SystemTime {

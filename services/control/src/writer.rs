@@ -129,6 +129,7 @@ impl Writer {
     fn validate(&self, write: &Write) -> Result<Written, ApiError> {
         let published = self.publisher.current()?;
         let (results, changes) = plan(write, &published.picture)?;
+        self.sealable(&changes)?;
         if write.atomic && !changes.is_empty() {
             self.atomic_steps(&changes, &published.picture)?;
         }
@@ -140,6 +141,9 @@ impl Writer {
             Ok(planned) => planned,
             Err(error) => return Ok(Attempt::Planned(Box::new(Err(error)))),
         };
+        if let Err(error) = self.sealable(&changes) {
+            return Ok(Attempt::Planned(Box::new(Err(error))));
+        }
         if changes.is_empty() {
             return Ok(Attempt::Planned(Box::new(Ok(Written { results, revision: picture.revision }))));
         }
@@ -229,6 +233,23 @@ impl Writer {
             self.refresh().await?;
         }
         Err(ApiError::WriteConflict)
+    }
+
+    /// Refuses secrets where nothing can seal them.
+    fn sealable(&self, changes: &[Changed]) -> Result<(), ApiError> {
+        let open = self.keys.vault().is_open();
+        let secret = |change: &&Changed| change.after.as_ref().is_some_and(|after| after.secret().is_some());
+        let refused: Vec<Violation> = changes
+            .iter()
+            .filter(|change| !open && secret(change))
+            .map(|change| Violation {
+                resource: change.name.clone(),
+                field: "password".to_owned(),
+                kind: ViolationKind::Invalid,
+                message: "um-control has no key to seal it with: start it with --secret-key FILE".to_owned(),
+            })
+            .collect();
+        if refused.is_empty() { Ok(()) } else { Err(ApiError::Topology(refused)) }
     }
 
     /// The one step of an atomic write.
@@ -382,7 +403,12 @@ fn with_the_rest(mut wrong: Vec<Violation>, checked: Result<(), ApiError>) -> Ve
 fn place(change: &Changed) -> (Kind, bool) {
     let names_a_line = change.after.as_ref().is_some_and(|after| match &after.model {
         Resource::Settings(settings) => settings.station_defaults.contact_line.is_some(),
-        Resource::ProxyList(_) | Resource::Line(_) | Resource::Station(_) | Resource::User(_) => false,
+        Resource::ProxyList(_)
+        | Resource::Credential(_)
+        | Resource::Line(_)
+        | Resource::Station(_)
+        | Resource::User(_)
+        | Resource::Route(_) => false,
     });
     if names_a_line { (Kind::Line, true) } else { (change.name.kind, false) }
 }

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use tonic::transport::{Channel, Endpoint};
 use um_topology::Kind;
+use um_wire::v1::credential_service_client::CredentialServiceClient;
 use um_wire::v1::line_service_client::LineServiceClient;
 use um_wire::v1::proxy_list_service_client::ProxyListServiceClient;
+use um_wire::v1::route_service_client::RouteServiceClient;
 use um_wire::v1::routing_service_client::RoutingServiceClient;
 use um_wire::v1::station_service_client::StationServiceClient;
 use um_wire::v1::topology_service_client::TopologyServiceClient;
@@ -70,6 +72,14 @@ impl Connection {
         UserServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE)
     }
 
+    fn credentials(&self) -> CredentialServiceClient<Channel> {
+        CredentialServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE)
+    }
+
+    fn routes(&self) -> RouteServiceClient<Channel> {
+        RouteServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE)
+    }
+
     /// Reads one resource.
     ///
     /// # Errors
@@ -86,6 +96,10 @@ impl Connection {
                 inner(self.stations().get_station(v1::GetStationRequest { name, read_mask }).await)?
             }
             Kind::User => inner(self.users().get_user(v1::GetUserRequest { name, read_mask }).await)?,
+            Kind::Credential => {
+                inner(self.credentials().get_credential(v1::GetCredentialRequest { name, read_mask }).await)?
+            }
+            Kind::Route => inner(self.routes().get_route(v1::GetRouteRequest { name, read_mask }).await)?,
             Kind::Settings => {
                 inner(self.topology().get_settings(v1::GetSettingsRequest { read_mask }).await)?
             }
@@ -137,6 +151,16 @@ impl Connection {
                 let request = v1::ListUsersRequest { page_size, page_token, read_mask };
                 let page = self.users().list_users(request).await?.into_inner();
                 (envelopes(page.users), page.next_page_token, page.revision)
+            }
+            Kind::Credential => {
+                let request = v1::ListCredentialsRequest { page_size, page_token, read_mask };
+                let page = self.credentials().list_credentials(request).await?.into_inner();
+                (envelopes(page.credentials), page.next_page_token, page.revision)
+            }
+            Kind::Route => {
+                let request = v1::ListRoutesRequest { page_size, page_token, read_mask };
+                let page = self.routes().list_routes(request).await?.into_inner();
+                (envelopes(page.routes), page.next_page_token, page.revision)
             }
             Kind::Settings => {
                 let answer = self.topology().get_settings(v1::GetSettingsRequest { read_mask }).await;
@@ -202,6 +226,23 @@ impl Connection {
                     v1::UpdateUserRequest { user, update_mask, allow_missing, request_id, validate_only };
                 inner(self.users().update_user(request).await)?
             }
+            Some(Spec::Credential(credential)) => {
+                let credential = Some(credential);
+                let request = v1::UpdateCredentialRequest {
+                    credential,
+                    update_mask,
+                    allow_missing,
+                    request_id,
+                    validate_only,
+                };
+                inner(self.credentials().update_credential(request).await)?
+            }
+            Some(Spec::Route(route)) => {
+                let route = Some(route);
+                let request =
+                    v1::UpdateRouteRequest { route, update_mask, allow_missing, request_id, validate_only };
+                inner(self.routes().update_route(request).await)?
+            }
             Some(Spec::Settings(settings)) => {
                 let settings = Some(settings);
                 let request = v1::UpdateSettingsRequest { settings, update_mask, request_id, validate_only };
@@ -237,6 +278,15 @@ impl Connection {
             Kind::User => {
                 let request = v1::DeleteUserRequest { name, etag, allow_missing, request_id, validate_only };
                 self.users().delete_user(request).await?;
+            }
+            Kind::Credential => {
+                let request =
+                    v1::DeleteCredentialRequest { name, etag, allow_missing, request_id, validate_only };
+                self.credentials().delete_credential(request).await?;
+            }
+            Kind::Route => {
+                let request = v1::DeleteRouteRequest { name, etag, allow_missing, request_id, validate_only };
+                self.routes().delete_route(request).await?;
             }
             Kind::Settings => {
                 return Err(Failure::Usage(

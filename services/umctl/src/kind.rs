@@ -5,7 +5,8 @@ use um_wire::descriptor;
 
 use crate::failure::{Failure, nearest};
 
-/// Reads a kind: `line`, `lines`, `proxylist`, `proxy_list`, `pl`, `station`, `user`, `settings`, in any case.
+/// Reads a kind: `line`, `lines`, `proxylist`, `proxy_list`, `pl`, `credential`, `station`, `user`, `route`, `settings`, in
+/// any case.
 ///
 /// # Errors
 ///
@@ -14,6 +15,8 @@ pub(crate) fn parse(word: &str) -> Result<Kind, Failure> {
     let plain: String = word.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
     let singular = plain.strip_suffix('s').unwrap_or(&plain);
     match singular {
+        "credential" => Ok(Kind::Credential),
+        "route" => Ok(Kind::Route),
         "line" => Ok(Kind::Line),
         "proxylist" | "pl" => Ok(Kind::ProxyList),
         "station" => Ok(Kind::Station),
@@ -34,6 +37,8 @@ pub(crate) const fn field(kind: Kind) -> &'static str {
         Kind::ProxyList => "proxy_list",
         Kind::Station => "station",
         Kind::User => "user",
+        Kind::Credential => "credential",
+        Kind::Route => "route",
         Kind::Settings => "settings",
     }
 }
@@ -47,8 +52,9 @@ pub(crate) fn message(kind: Kind) -> prost_reflect::MessageDescriptor {
 pub(crate) fn full_name(kind: Kind, id: &str) -> String {
     match kind {
         Kind::Settings => kind.collection().to_owned(),
-        Kind::Line | Kind::ProxyList | Kind::Station | Kind::User if id.contains('/') => id.to_owned(),
-        Kind::Line | Kind::ProxyList | Kind::Station | Kind::User => format!("{}/{id}", kind.collection()),
+        Kind::Line | Kind::ProxyList | Kind::Credential | Kind::Station | Kind::User | Kind::Route => {
+            if id.contains('/') { id.to_owned() } else { format!("{}/{id}", kind.collection()) }
+        }
     }
 }
 
@@ -57,7 +63,7 @@ pub(crate) fn bare_id(name: &str) -> &str {
     name.split_once('/').map_or(name, |(_, id)| id)
 }
 
-const WORDS: [&str; 5] = ["line", "proxylist", "station", "user", "settings"];
+const WORDS: [&str; 7] = ["line", "proxylist", "credential", "station", "user", "route", "settings"];
 
 #[cfg(test)]
 mod tests {

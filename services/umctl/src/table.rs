@@ -26,6 +26,8 @@ pub(crate) fn headings(kind: Kind, wide: bool) -> Vec<&'static str> {
         Kind::Line => vec!["NAME", "STATE", "USAGE", "TRANSPORT", "LISTEN", "PROXY-LIST"],
         Kind::ProxyList => vec!["NAME", "STRATEGY", "ENTRIES"],
         Kind::Station => vec!["NAME", "STATE", "TYPE", "EXTENSION", "PILOT", "LINE"],
+        Kind::Credential => vec!["NAME", "USERNAME", "REALM", "PASSWORD"],
+        Kind::Route => vec!["NAME", "POSITION", "STATE", "FROM", "TO", "ROUTES-TO", "PROXY-LIST"],
         Kind::User => vec!["NAME", "EXTENSION", "STATION", "MAILBOX", "ALIASES"],
         Kind::Settings => vec!["NAME", "DOMAINS", "CONTACT-LINE"],
     };
@@ -48,6 +50,12 @@ pub(crate) fn row(resource: &v1::Resource, wide: bool) -> Vec<String> {
         ]),
         Spec::Station(station) => cells.extend(station_cells(station)),
         Spec::User(user) => cells.extend(user_cells(user)),
+        Spec::Credential(credential) => cells.extend([
+            credential.username().to_owned(),
+            credential.realm.clone().unwrap_or_else(|| "any".to_owned()),
+            if credential.has_password { "sealed" } else { "none" }.to_owned(),
+        ]),
+        Spec::Route(route) => cells.extend(route_cells(route)),
         Spec::Settings(settings) => {
             let defaults = settings.station_defaults.as_ref();
             let line = defaults.and_then(|defaults| defaults.contact_line.as_deref());
@@ -91,6 +99,18 @@ fn station_cells(station: &v1::Station) -> [String; 5] {
         or_none(station.extension().to_owned()),
         or_none(pilot.unwrap_or_default()),
         id(station.contact_line.as_deref().or(effective)),
+    ]
+}
+
+fn route_cells(route: &v1::Route) -> [String; 6] {
+    let pattern = |text: &Option<String>| text.clone().unwrap_or_else(|| ".*".to_owned());
+    [
+        route.position.map_or_else(none, |position| position.to_string()),
+        if route.enabled == Some(false) { "DISABLED" } else { "ENABLED" }.to_owned(),
+        pattern(&route.from_regex),
+        pattern(&route.to_regex),
+        route.routes_to.clone().unwrap_or_else(|| "$1".to_owned()),
+        id(route.proxy_list.as_deref()),
     ]
 }
 
@@ -146,6 +166,8 @@ impl<'a> Outputs<'a> {
             Spec::ProxyList(list) => outputs!(list),
             Spec::Station(station) => outputs!(station),
             Spec::User(user) => outputs!(user),
+            Spec::Credential(credential) => outputs!(credential),
+            Spec::Route(route) => outputs!(route),
             Spec::Settings(settings) => outputs!(settings),
         }
     }

@@ -270,8 +270,8 @@ pub struct CallRecord {
     pub line_in: Id,
     /// The line its attempts went out on.
     pub line_out: Id,
-    /// The UM station it was for.
-    pub station: Id,
+    /// The UM station it was for; none for a call that a route row sent on.
+    pub station: Option<Id>,
     /// The mailbox owner, if there is one.
     pub user: Option<Id>,
     /// The target that answered.

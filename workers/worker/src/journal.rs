@@ -6,6 +6,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -56,7 +57,10 @@ impl Journal {
     /// When the directory cannot be written; the old content then stays.
     pub(crate) fn rewrite(&mut self, records: impl Iterator<Item = Vec<u8>>) -> io::Result<()> {
         let fresh = self.path.with_extension("new");
-        let mut writer = BufWriter::new(File::create(&fresh)?);
+        // It may hold passwords: nobody but its owner reads it, whatever a left-over of an older version allowed.
+        let _ = fs::remove_file(&fresh);
+        let mut writer =
+            BufWriter::new(OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?);
         let mut length = MAGIC.len() as u64;
         writer.write_all(MAGIC)?;
         for record in records {

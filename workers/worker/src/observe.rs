@@ -302,7 +302,7 @@ impl Observer {
             target: "um_worker::cdr",
             call = %record.call,
             line = %record.line_in,
-            station = %record.station,
+            station = record.station.as_deref(),
             answered_by = record.answered_by.as_ref().map(ToString::to_string),
             attempts = record.attempts,
             outcome = record.outcome.as_str(),

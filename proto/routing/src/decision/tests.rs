@@ -19,6 +19,7 @@ use crate::view::{TargetId, TargetState};
 mod admission;
 mod headers;
 mod mailbox;
+mod passage;
 mod referred;
 mod targets;
 

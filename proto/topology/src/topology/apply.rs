@@ -32,7 +32,7 @@ pub(super) fn apply(old: &Topology, revision: i64, changes: &[Change]) -> Result
         }
     }
     check_limits(&next, &changes, &mut violations);
-    if changes.keys().any(|name| name.kind != Kind::User) {
+    if changes.keys().any(|name| !matches!(name.kind, Kind::User | Kind::Credential)) {
         let changed: BTreeSet<&Name> = changes.keys().collect();
         violations.extend(compile::check(&next, &changed));
         next.um_servers = Arc::new(UmServers::of(&next));
@@ -59,6 +59,8 @@ fn word(value: &UniqueValue) -> &'static str {
         Space::Mailbox => "mailbox address",
         Space::Alias => "alias",
         Space::Listen => "listener",
+        Space::Login => "user name and realm",
+        Space::Position => "position",
     }
 }
 
@@ -67,7 +69,7 @@ fn missing_targets(next: &Topology, name: &Name, resource: &Resource) -> Vec<Vio
     missing
         .map(|reference| Violation {
             resource: name.clone(),
-            field: reference.field.to_owned(),
+            field: reference.field.into_owned(),
             message: format!("{} does not exist", reference.target),
             kind: ViolationKind::ReferenceMissing { target: reference.target },
         })

@@ -27,6 +27,7 @@ impl Topology {
         }
         match &old {
             Resource::ProxyList(list) => drop(self.proxy_lists.remove(&list.id)),
+            Resource::Credential(credential) => drop(self.credentials.remove(&credential.id)),
             Resource::Line(line) => drop(self.lines.remove(&line.id)),
             Resource::Station(station) => {
                 self.stations.remove(&station.id);
@@ -35,6 +36,13 @@ impl Topology {
             Resource::User(user) => {
                 self.users.remove(&user.id);
                 self.index_aliases(user, remove_from);
+            }
+            Resource::Route(row) => {
+                self.routes.remove(&row.id);
+                let position = row.position.unwrap_or_default();
+                if self.table.get(&position).is_some_and(|known| known.id == row.id) {
+                    self.table.remove(&position);
+                }
             }
             Resource::Settings(_) => self.settings = None,
         }
@@ -57,6 +65,9 @@ impl Topology {
         }
         match resource {
             Resource::ProxyList(list) => drop(self.proxy_lists.insert(list.id.clone(), list.clone())),
+            Resource::Credential(credential) => {
+                self.credentials.insert(credential.id.clone(), credential.clone());
+            }
             Resource::Line(line) => drop(self.lines.insert(line.id.clone(), line.clone())),
             Resource::Station(station) => {
                 self.stations.insert(station.id.clone(), station.clone());
@@ -65,6 +76,10 @@ impl Topology {
             Resource::User(user) => {
                 self.users.insert(user.id.clone(), user.clone());
                 self.index_aliases(user, insert_into);
+            }
+            Resource::Route(row) => {
+                self.routes.insert(row.id.clone(), row.clone());
+                self.table.insert(row.position.unwrap_or_default(), row.clone());
             }
             Resource::Settings(settings) => self.settings = Some(settings.clone()),
         }
@@ -75,9 +90,11 @@ impl Topology {
     pub(super) fn contains(&self, name: &Name) -> bool {
         match name.kind {
             Kind::ProxyList => self.proxy_lists.contains_key(&name.id),
+            Kind::Credential => self.credentials.contains_key(&name.id),
             Kind::Line => self.lines.contains_key(&name.id),
             Kind::Station => self.stations.contains_key(&name.id),
             Kind::User => self.users.contains_key(&name.id),
+            Kind::Route => self.routes.contains_key(&name.id),
             Kind::Settings => self.settings.is_some(),
         }
     }

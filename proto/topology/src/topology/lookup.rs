@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::Topology;
+use crate::credential::Credential;
 use crate::id::{Id, Kind, Name};
+use crate::line::Line;
 use crate::number::{dialled_key, uri_key};
 use crate::sip_address::{full_key, user_key};
 use crate::station::Station;
@@ -60,6 +62,23 @@ impl Topology {
         let by =
             |key: Option<String>| self.holder(Space::SipId, &key?).and_then(|name| self.station(&name.id));
         by(full_key(from)).or_else(|| by(user_key(from)))
+    }
+
+    /// Returns the credentials that answer challenges on a line, those of a station before those of the line.
+    #[must_use]
+    pub fn credentials_for(&self, station: Option<&Station>, line: &Line) -> Arc<[Arc<Credential>]> {
+        let own = station.and_then(|station| station.authentication.as_ref());
+        let ids = own.into_iter().chain(&line.authentication.outbound_credentials);
+        ids.filter_map(|id| self.credential(id).cloned()).collect()
+    }
+
+    /// Returns the line that calls to a list leave on: the receiving one if the list is its own, else the first by name
+    /// whose it is, else the receiving one.
+    #[must_use]
+    pub fn line_of_list(&self, list: &str, receiving: &str) -> Option<&Arc<Line>> {
+        let of_list = |line: &&Arc<Line>| line.proxy_list.as_deref() == Some(list);
+        let here = self.line(receiving);
+        here.filter(|line| of_list(line)).or_else(|| self.lines().find(of_list)).or(here)
     }
 
     /// Returns the stations that have a pilot, in id order.

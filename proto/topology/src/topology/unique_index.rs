@@ -15,6 +15,8 @@ pub(super) struct UniqueIndex {
     mailbox: OrdMap<Arc<str>, Name>,
     alias: OrdMap<Arc<str>, Name>,
     listen: OrdMap<Arc<str>, Name>,
+    login: OrdMap<Arc<str>, Name>,
+    position: OrdMap<Arc<str>, Name>,
 }
 
 impl UniqueIndex {
@@ -40,6 +42,8 @@ impl UniqueIndex {
             Space::Mailbox => &self.mailbox,
             Space::Alias => &self.alias,
             Space::Listen => &self.listen,
+            Space::Login => &self.login,
+            Space::Position => &self.position,
         }
     }
 
@@ -50,6 +54,8 @@ impl UniqueIndex {
             Space::Mailbox => &mut self.mailbox,
             Space::Alias => &mut self.alias,
             Space::Listen => &mut self.listen,
+            Space::Login => &mut self.login,
+            Space::Position => &mut self.position,
         }
     }
 }

@@ -10,6 +10,15 @@ pub(super) fn check(line: &Line, findings: &mut Findings) {
     session(line, &line.session, findings);
     findings.count("access.allow", line.access.allow.len(), MAX_NETWORKS);
     findings.count("access.deny", line.access.deny.len(), MAX_NETWORKS);
+    let credentials = &line.authentication.outbound_credentials;
+    findings.count("authentication.outbound_credentials", credentials.len(), MAX_CREDENTIALS);
+    for (index, id) in credentials.iter().enumerate() {
+        let field = format!("authentication.outbound_credentials[{index}]");
+        findings.reference(&field, Some(id), Kind::Credential);
+        if credentials[..index].contains(id) {
+            findings.add(field, format!("`{id}` is listed twice"));
+        }
+    }
     findings.reference("proxy_list", line.proxy_list.as_ref(), Kind::ProxyList);
 }
 
@@ -44,5 +53,7 @@ fn session(line: &Line, session: &LineSession, findings: &mut Findings) {
     findings.duration("session.answer_timeout", session.answer_timeout, 5_000..=600_000);
 }
 
+/// Most credentials of a line.
+const MAX_CREDENTIALS: usize = 16;
 /// Most networks of `access.allow` and of `access.deny`.
 const MAX_NETWORKS: usize = 256;

@@ -28,6 +28,7 @@ pub(super) fn check(station: &Station, findings: &mut Findings) {
     findings.session_timeout(station.session.session_timeout);
     findings.duration("session.warm_down", station.session.warm_down, 0..=60_000);
     findings.reference("contact_line", station.contact_line.as_ref(), Kind::Line);
+    findings.reference("authentication", station.authentication.as_ref(), Kind::Credential);
     if let Some(prefix) = &station.extension_prefix {
         findings.length("extension_prefix", prefix, MAX_PREFIX);
         if !prefix.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'*' | b'#' | b'+')) {

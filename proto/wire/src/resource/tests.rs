@@ -45,6 +45,9 @@ fn line() -> v1::Line {
             deny: vec!["::/0".into()],
         }),
         proxy_list: Some("proxyLists/um".into()),
+        authentication: Some(line::Authentication {
+            outbound_credentials: vec!["credentials/um".into(), "credentials/any".into()],
+        }),
         session: Some(line::LineSession {
             media_timing: Some(v1::media_timing::Value::Normal.into()),
             media_reinvite_timing: Some(v1::media_timing::Value::Normal.into()),
@@ -117,6 +120,7 @@ fn station() -> v1::Station {
             media_timing: Some(v1::media_timing::Value::Delayed.into()),
             media_reinvite_timing: Some(v1::media_timing::Value::Normal.into()),
         }),
+        authentication: Some("credentials/um".into()),
         mailbox_pick: Some(station::MailboxPick::First.into()),
         pass_unknown_diversion: Some(false),
         ..Default::default()
@@ -144,15 +148,48 @@ fn settings() -> v1::Settings {
         domains: vec!["pbx.example.com".into()],
         station_defaults: Some(settings::StationDefaults { contact_line: Some("lines/um-plain".into()) }),
         allowed_redirect_hosts: vec!["*.example.com".into(), "192.0.2.0/24".into()],
-        routing: Some(settings::Routing { rewrite_request_uri: Some(false) }),
+        routing: Some(settings::Routing {
+            rewrite_request_uri: Some(false),
+            registration_has_priority: Some(false),
+        }),
+        ..Default::default()
+    }
+}
+
+fn credential() -> v1::Credential {
+    v1::Credential {
+        name: "credentials/um".into(),
+        username: Some("gateway".into()),
+        realm: Some("um.example.com".into()),
+        password: Some("correct-horse".into()),
+        ..Default::default()
+    }
+}
+
+fn route() -> v1::Route {
+    v1::Route {
+        name: "routes/pbx-to-um".into(),
+        position: Some(10),
+        enabled: Some(true),
+        from_regex: Some(r"(.*)@pbx\.example\.com".into()),
+        to_regex: Some(".*".into()),
+        routes_to: Some("$1".into()),
+        proxy_list: Some("proxyLists/um".into()),
         ..Default::default()
     }
 }
 
 #[test]
 fn every_field_of_every_kind_survives_the_model() {
-    let all: [v1::Resource; 5] =
-        [line().into(), proxy_list().into(), station().into(), user().into(), settings().into()];
+    let all: [v1::Resource; 7] = [
+        line().into(),
+        proxy_list().into(),
+        credential().into(),
+        station().into(),
+        user().into(),
+        route().into(),
+        settings().into(),
+    ];
     for resource in all {
         let model = model::Resource::try_from(&resource).unwrap();
         assert_eq!(v1::Resource::from(&model), resource);
@@ -163,7 +200,9 @@ fn every_field_of_every_kind_survives_the_model() {
 
 #[test]
 fn unset_stays_unset() {
-    let empty: [v1::Resource; 5] = [
+    let empty: [v1::Resource; 7] = [
+        v1::Credential { name: "credentials/a".into(), ..Default::default() }.into(),
+        v1::Route { name: "routes/a".into(), ..Default::default() }.into(),
         v1::Line { name: "lines/a".into(), ..Default::default() }.into(),
         v1::ProxyList { name: "proxyLists/a".into(), ..Default::default() }.into(),
         v1::Station { name: "stations/a".into(), ..Default::default() }.into(),
@@ -217,6 +256,11 @@ fn every_field_that_cannot_be_read_is_named_at_once() {
     wrong.identification_address.as_mut().unwrap().host = None;
     wrong.connection_address.as_mut().unwrap().port = Some(5060);
     assert_eq!(paths(wrong), ["identification_address.host", "connection_address.uri"]);
+
+    let mut wrong = route();
+    wrong.from_regex = Some("(".into());
+    wrong.routes_to = Some("${via:1}".into());
+    assert_eq!(paths(wrong), ["from_regex", "routes_to"]);
 
     let mut wrong = user();
     wrong.um.as_mut().unwrap().address = Some("lee@example.com".into());

@@ -251,6 +251,7 @@ fn explanation(decision: &Decision, view: &Observed<'_>) -> v1::RouteExplanation
             user: named(Kind::User, &told.user),
             line_out: named(Kind::Line, &told.line_out),
             proxy_list: list.unwrap_or_default(),
+            route: named(Kind::Route, &told.row),
         }),
         rejected_by: told.rejected_by.map(|rejection| Rejection {
             stage: rejection.stage.as_str().to_ascii_lowercase(),

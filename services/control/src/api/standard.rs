@@ -123,7 +123,7 @@ impl Api {
         let resource = resource.ok_or_else(|| ApiError::field(field, "is required"))?;
         let name = match K::KIND {
             Kind::Settings => Name::settings(),
-            Kind::ProxyList | Kind::Line | Kind::Station | Kind::User => {
+            Kind::ProxyList | Kind::Credential | Kind::Line | Kind::Station | Kind::User | Kind::Route => {
                 name_of(K::KIND, resource.name(), &format!("{field}.name"))?
             }
         };
@@ -316,6 +316,17 @@ standard_methods!(
     UserService in user_service_server, User, user, users,
     get_user(GetUserRequest), list_users(ListUsersRequest) -> ListUsersResponse,
     create_user(CreateUserRequest: user_id), update_user(UpdateUserRequest), delete_user(DeleteUserRequest)
+);
+
+standard_methods!(
+    CredentialService in credential_service_server, Credential, credential, credentials,
+    get_credential(GetCredentialRequest), list_credentials(ListCredentialsRequest) -> ListCredentialsResponse,
+    create_credential(CreateCredentialRequest: credential_id), update_credential(UpdateCredentialRequest), delete_credential(DeleteCredentialRequest)
+);
+standard_methods!(
+    RouteService in route_service_server, Route, route, routes,
+    get_route(GetRouteRequest), list_routes(ListRoutesRequest) -> ListRoutesResponse,
+    create_route(CreateRouteRequest: route_id), update_route(UpdateRouteRequest), delete_route(DeleteRouteRequest)
 );
 
 impl Api {

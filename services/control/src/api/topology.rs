@@ -174,12 +174,23 @@ fn result(resolved: &Resolved, path: &impl Fn(&Name) -> String) -> v1::ApplyResu
     };
     let written = |stored: &Shared| stored.written.clone();
     let (before, after) = (resolved.before.as_ref().map(written), resolved.after.as_ref().map(written));
-    let diff = match resolved.action {
+    let mut diff = match resolved.action {
         Action::Created | Action::Updated => um_wire::diff::fields(before.as_ref(), after.as_ref()),
         Action::Unchanged | Action::Deleted | Action::Conflict { .. } | Action::Failed { .. } => Vec::new(),
     };
+    let secrets = (resolved.before.as_ref(), resolved.after.as_ref());
+    if let (Some(before), Some(after)) = secrets
+        && before.secret() != after.secret()
+    {
+        // That it differs, not what it is.
+        let path = "password".to_owned();
+        diff.push(v1::FieldDiff { path, before: HIDDEN.to_owned(), after: HIDDEN.to_owned() });
+    }
     v1::ApplyResult { name: resolved.name.to_string(), action: action.into(), diff, status }
 }
+
+/// Stands for a secret, as JSON.
+const HIDDEN: &str = "\"(hidden)\"";
 
 /// Sends everything of some kinds (none given: all) in the order in which it can be applied.
 async fn export(

@@ -85,7 +85,10 @@ impl<'a> Check<'a> {
             return self.add(Invariant::Etag, format!("{key} names no resource"));
         };
         self.specs += 1;
-        match (Stored::decode(name.clone(), &item.value, item.mod_revision), self.picture.get(&name)) {
+        match (
+            Stored::decode(name.clone(), &item.value, item.mod_revision, self.keys.vault()),
+            self.picture.get(&name),
+        ) {
             (Err(error), _) => self.add(Invariant::Etag, error.to_string()),
             (Ok(_), None) => self.add(Invariant::Etag, format!("{name} is stored, but not shown")),
             (Ok(stored), Some(shown)) if stored != **shown => {

@@ -46,8 +46,8 @@ pub async fn load(store: &dyn Store, keys: &Keys) -> Result<(Picture, i64), Load
         after = page.items.last().map(|item| item.key.clone());
         for item in &page.items {
             let Some(name) = keys.parse_spec(&item.key) else { continue };
-            let stored =
-                Stored::decode(name.clone(), &item.value, item.mod_revision).map_err(PictureError::from)?;
+            let stored = Stored::decode(name.clone(), &item.value, item.mod_revision, keys.vault())
+                .map_err(PictureError::from)?;
             changes.push(Changed { name, before: None, after: Some(Arc::new(stored)) });
             if changes.len() % TOLD_EVERY == 0 {
                 tracing::info!(resources = changes.len(), "reading the store");

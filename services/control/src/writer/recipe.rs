@@ -53,7 +53,7 @@ impl Recipe<'_> {
             None => Compare::absent(key.clone()),
         });
         let op = match &change.after {
-            Some(after) => Op::put(key.clone(), after.encode()),
+            Some(after) => Op::put(key.clone(), after.encode(self.keys.vault())),
             None => Op::delete(key.clone()),
         };
         self.writes.insert(key, op);

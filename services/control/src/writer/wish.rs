@@ -155,9 +155,8 @@ fn create(picture: &Picture, name: &Name, resource: &v1::Resource) -> Result<Res
     if picture.get(name).is_some() {
         return Err(ApiError::Exists(name.clone()));
     }
-    let written = stored::written(resource.clone(), name);
-    let model = model(name, &written)?;
-    let after = Stored::create(name.clone(), written, model, clock::wall());
+    let model = model(name, &stored::whole(resource.clone(), name))?;
+    let after = Stored::create(name.clone(), resource.clone(), model, clock::wall());
     Ok(Resolved { name: name.clone(), action: Action::Created, before: None, after: Some(Arc::new(after)) })
 }
 
@@ -177,7 +176,7 @@ fn update(
         };
     };
     check_etag(before, etag_of(resource))?;
-    change(before, merge(&before.written, resource, mask)?, None)
+    change(before, &merge(&before.written, resource, mask)?, None)
 }
 
 fn apply(
@@ -187,36 +186,38 @@ fn apply(
     manager: &str,
     force: bool,
 ) -> Result<Resolved, ApiError> {
-    let written = stored::written(resource.clone(), name);
+    let whole = stored::whole(resource.clone(), name);
     let Some(before) = picture.get(name) else {
         let etag = etag_of(resource);
         if !etag.is_empty() {
             return Err(ApiError::EtagMismatch { name: name.clone(), current: String::new() });
         }
-        let model = model(name, &written)?;
-        let mut after = Stored::create(name.clone(), written, model, clock::wall());
+        let model = model(name, &whole)?;
+        let mut after = Stored::create(name.clone(), whole, model, clock::wall());
         manager.clone_into(&mut after.manager);
         let after = Some(Arc::new(after));
         return Ok(Resolved { name: name.clone(), action: Action::Created, before: None, after });
     };
     check_etag(before, etag_of(resource))?;
     if !before.manager.is_empty() && before.manager != manager && !force {
-        model(name, &written)?;
+        model(name, &with_secret_of(before, &whole))?;
         let action = Action::Conflict { manager: before.manager.clone() };
         return Ok(Resolved { name: name.clone(), action, before: Some(Arc::clone(before)), after: None });
     }
-    change(before, written, Some(manager))
+    change(before, &whole, Some(manager))
 }
 
-fn change(before: &Shared, written: v1::Resource, manager: Option<&str>) -> Result<Resolved, ApiError> {
+fn change(before: &Shared, whole: &v1::Resource, manager: Option<&str>) -> Result<Resolved, ApiError> {
     let name = before.name.clone();
-    let model = model(&name, &written)?;
+    let whole = with_secret_of(before, whole);
+    let model = model(&name, &whole)?;
+    let written = stored::written(whole, &name);
     let taken_over = manager.is_some_and(|manager| manager != before.manager);
-    if written == before.written && !taken_over {
+    let mut after = before.change(written, model, clock::wall());
+    if after.written == before.written && after.secret() == before.secret() && !taken_over {
         let same = Some(Arc::clone(before));
         return Ok(Resolved { name, action: Action::Unchanged, before: same.clone(), after: same });
     }
-    let mut after = before.change(written, model, clock::wall());
     if let Some(manager) = manager {
         manager.clone_into(&mut after.manager);
     }
@@ -226,6 +227,17 @@ fn change(before: &Shared, written: v1::Resource, manager: Option<&str>) -> Resu
         before: Some(Arc::clone(before)),
         after: Some(Arc::new(after)),
     })
+}
+
+/// A secret that is left out stays as it is: no read returns it, so nobody can be asked to write it again.
+fn with_secret_of(before: &Stored, whole: &v1::Resource) -> v1::Resource {
+    let mut whole = whole.clone();
+    if let (Some(Spec::Credential(credential)), Some(secret)) = (&whole.spec, before.secret())
+        && credential.password.is_none()
+    {
+        stored::set_secret(&mut whole, Some(secret.expose().to_owned()));
+    }
+    whole
 }
 
 fn delete(picture: &Picture, name: &Name, etag: &str, allow_missing: bool) -> Result<Resolved, ApiError> {
@@ -303,6 +315,12 @@ fn merge(
         }
         (Some(Spec::User(current)), Some(Spec::User(patch))) => {
             mask::apply(current, patch, fields).map(Spec::User)
+        }
+        (Some(Spec::Credential(current)), Some(Spec::Credential(patch))) => {
+            mask::apply(current, patch, fields).map(Spec::Credential)
+        }
+        (Some(Spec::Route(current)), Some(Spec::Route(patch))) => {
+            mask::apply(current, patch, fields).map(Spec::Route)
         }
         (Some(Spec::Settings(current)), Some(Spec::Settings(patch))) => {
             mask::apply(current, patch, fields).map(Spec::Settings)

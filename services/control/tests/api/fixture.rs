@@ -8,11 +8,12 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 use tonic_types::StatusExt;
-use um_control::{Running, auditor, config::Config, keys::Keys};
+use um_control::{Running, auditor, config::Config, keys::Keys, vault::Vault};
 use um_store::{EmbeddedOptions, EmbeddedStore, EtcdStore, Store, testing::EtcdServer};
 use um_telemetry::{Service, Telemetry};
 use um_wire::v1::{
-    line_service_client::LineServiceClient, proxy_list_service_client::ProxyListServiceClient,
+    credential_service_client::CredentialServiceClient, line_service_client::LineServiceClient,
+    proxy_list_service_client::ProxyListServiceClient, route_service_client::RouteServiceClient,
     routing_service_client::RoutingServiceClient, station_service_client::StationServiceClient,
     topology_service_client::TopologyServiceClient, user_service_client::UserServiceClient,
     worker_service_client::WorkerServiceClient,
@@ -22,6 +23,8 @@ use crate::outage::Fragile;
 
 /// Longest wait for something that must happen.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
+/// What seals the secrets of the tests.
+const SECRET_KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 /// Pause between two looks.
 pub(crate) const PAUSE: Duration = Duration::from_millis(20);
 
@@ -39,6 +42,8 @@ pub(crate) struct Control {
     running: Running,
     pub(crate) lines: LineServiceClient<Channel>,
     pub(crate) lists: ProxyListServiceClient<Channel>,
+    pub(crate) credentials: CredentialServiceClient<Channel>,
+    pub(crate) routes: RouteServiceClient<Channel>,
     pub(crate) stations: StationServiceClient<Channel>,
     pub(crate) users: UserServiceClient<Channel>,
     pub(crate) topology: TopologyServiceClient<Channel>,
@@ -81,7 +86,7 @@ impl Fixture {
 
     /// Audits the store and ends the control plane.
     pub(crate) async fn finish(self) {
-        let report = auditor::audit(&*self.store, &Keys::new("default")).await.unwrap();
+        let report = auditor::audit(&*self.store, &keys()).await.unwrap();
         assert!(report.items >= 3, "the schema and the heads are there");
         assert_eq!(report.broken, [], "of revision {}", report.revision);
         self.control.stop().await;
@@ -90,7 +95,12 @@ impl Fixture {
 
 impl Control {
     async fn start(store: Arc<Fragile>) -> Self {
-        let config = Config::parse_from(["um-control", "--listen", "127.0.0.1:0"]);
+        // Read once at the start; all replicas have the same.
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys");
+        std::fs::write(&path, SECRET_KEY).unwrap();
+        let path = path.to_str().unwrap();
+        let config = Config::parse_from(["um-control", "--listen", "127.0.0.1:0", "--secret-key", path]);
         let telemetry = um_telemetry::init(&um_telemetry::Config {
             service: Service::Control,
             instance: "test".into(),
@@ -106,6 +116,8 @@ impl Control {
             running,
             lines: LineServiceClient::new(channel.clone()),
             lists: ProxyListServiceClient::new(channel.clone()),
+            credentials: CredentialServiceClient::new(channel.clone()),
+            routes: RouteServiceClient::new(channel.clone()),
             stations: StationServiceClient::new(channel.clone()),
             users: UserServiceClient::new(channel.clone()),
             topology: TopologyServiceClient::new(channel.clone()),
@@ -128,11 +140,17 @@ impl Control {
 
     /// Ends it.
     pub(crate) async fn stop(self) {
-        let Self { running, lines, lists, stations, users, topology, routing, workers, channel, _telemetry } =
-            self;
-        drop((lines, lists, stations, users, topology, routing, workers, channel));
+        let Self { running, .. } = self;
         running.stop().await.unwrap();
     }
+}
+
+/// The keys of the store, with what opens secrets.
+pub(crate) fn keys() -> Keys {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys");
+    std::fs::write(&path, SECRET_KEY).unwrap();
+    Keys::new("default").with_vault(Vault::read(&path).unwrap())
 }
 
 /// Looks again and again until something holds.

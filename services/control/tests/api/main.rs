@@ -4,12 +4,14 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod apply;
+mod credentials;
 mod fixture;
 mod outage;
 mod paging;
 mod refusals;
 mod replicas;
 mod resources;
+mod routes;
 mod services;
 mod simulate;
 mod standard;
@@ -66,6 +68,12 @@ suite! {
     refusals::what_is_referred_to_cannot_be_deleted,
     refusals::a_topology_that_does_not_compile_is_refused,
     refusals::unknown_mask_paths_are_refused,
+    credentials::a_password_is_sealed_and_no_answer_holds_it,
+    credentials::a_password_that_is_left_out_stays,
+    credentials::a_new_password_is_a_change_that_is_not_shown,
+    credentials::credentials_and_who_uses_them_hang_together,
+    routes::the_first_row_that_matches_takes_the_call,
+    routes::rows_are_checked_when_they_are_written,
     apply::resources_are_created_updated_and_left_alone,
     apply::another_managers_resource_is_a_conflict_unless_forced,
     apply::prune_deletes_only_what_the_manager_left_out,

@@ -50,6 +50,27 @@ pub(crate) fn station(id: &str, extension: &str, line: &str) -> v1::Station {
     }
 }
 
+/// A credential for any realm.
+pub(crate) fn credential(id: &str, password: Option<&str>) -> v1::Credential {
+    v1::Credential {
+        name: format!("credentials/{id}"),
+        username: Some(format!("{id}-user")),
+        password: password.map(Into::into),
+        ..Default::default()
+    }
+}
+
+/// A row of the routing table.
+pub(crate) fn route(id: &str, position: u32, to: &str, list: &str) -> v1::Route {
+    v1::Route {
+        name: format!("routes/{id}"),
+        position: Some(position),
+        to_regex: Some(to.into()),
+        proxy_list: Some(format!("proxyLists/{list}")),
+        ..Default::default()
+    }
+}
+
 /// A user with a mailbox.
 pub(crate) fn user(id: &str, extension: &str, station: Option<&str>) -> v1::User {
     v1::User {

@@ -5,7 +5,7 @@ use um_wire::v1;
 
 use crate::{
     fixture::{Fixture, refused},
-    resources::{condition, line, list, mask, station, user},
+    resources::{condition, credential, line, list, mask, route, station, user},
 };
 
 /// Creates, reads, lists, updates and deletes one resource of a kind.
@@ -70,6 +70,14 @@ pub(crate) async fn every_kind_is_created_read_and_deleted(fixture: &mut Fixture
     round_trip!(control.users, User, user, users, user_id, user("Dana@example.com", "2001", Some("vm")),
         create_user CreateUserRequest, get_user GetUserRequest, list_users ListUsersRequest,
         update_user UpdateUserRequest, delete_user DeleteUserRequest);
+    round_trip!(control.credentials, Credential, credential, credentials, credential_id,
+        credential("um", Some("correct-horse")),
+        create_credential CreateCredentialRequest, get_credential GetCredentialRequest,
+        list_credentials ListCredentialsRequest, update_credential UpdateCredentialRequest,
+        delete_credential DeleteCredentialRequest);
+    round_trip!(control.routes, Route, route, routes, route_id, route("out", 10, "9.*", "um"),
+        create_route CreateRouteRequest, get_route GetRouteRequest, list_routes ListRoutesRequest,
+        update_route UpdateRouteRequest, delete_route DeleteRouteRequest);
 }
 
 pub(crate) async fn settings_exist_before_anybody_wrote_them(fixture: &mut Fixture) {

@@ -144,6 +144,12 @@ impl Worker {
         self.persisted
     }
 
+    /// What it has in force under a name.
+    pub(crate) fn in_force(&self, name: &str) -> Option<um_topology::Resource> {
+        let delivered = self.session.in_force().get(name)?;
+        delivered.resource(&Arc::from(name)).ok().cloned()
+    }
+
     /// Boot id of its process.
     pub(crate) fn incarnation(&self) -> &str {
         &self.identity.incarnation

@@ -47,7 +47,11 @@ fn effective(spec: &Spec) -> Result<String, Failure> {
             Ok(text)
         }
         Spec::Station(station) => station.effective.as_ref().map_or_else(|| Ok(String::new()), of_station),
-        Spec::ProxyList(_) | Spec::User(_) | Spec::Settings(_) => Ok(String::new()),
+        Spec::Credential(credential) => {
+            let word = if credential.has_password { "stored, sealed" } else { "none" };
+            Ok(format!("\nPassword: {word}\n"))
+        }
+        Spec::ProxyList(_) | Spec::User(_) | Spec::Route(_) | Spec::Settings(_) => Ok(String::new()),
     }
 }
 
@@ -105,7 +109,7 @@ fn observed(spec: &Spec) -> String {
 
 /// Writes who refers to a resource. A deletion that is only checked tells it.
 async fn referents(connection: &Connection, kind: Kind, name: &str) -> Result<String, Failure> {
-    if matches!(kind, Kind::User | Kind::Settings) {
+    if matches!(kind, Kind::User | Kind::Route | Kind::Settings) {
         return Ok(String::new());
     }
     let check =

@@ -42,12 +42,28 @@ struct Picture {
     stations: Vec<v1::Station>,
     settings: v1::Settings,
     users: BTreeMap<String, usize>,
+    /// By position.
+    routes: BTreeMap<u32, v1::Route>,
 }
 
 /// A line of the tree and what stands below it.
 struct Branch {
     text: String,
     below: Vec<Self>,
+}
+
+fn route_leaf(route: &v1::Route) -> Branch {
+    let pattern = |text: &Option<String>| text.clone().unwrap_or_else(|| ".*".to_owned());
+    leaf(format!(
+        "route {} at {}: from {} to {} as {} to list {}{}",
+        kind::bare_id(&route.name),
+        route.position.unwrap_or_default(),
+        pattern(&route.from_regex),
+        pattern(&route.to_regex),
+        route.routes_to.as_deref().unwrap_or("$1"),
+        kind::bare_id(route.proxy_list()),
+        if route.enabled == Some(false) { " disabled" } else { "" }
+    ))
 }
 
 impl Picture {
@@ -62,8 +78,11 @@ impl Picture {
                 let station = user.um.and_then(|um| um.destination).unwrap_or_default();
                 *self.users.entry(station).or_default() += 1;
             }
+            Some(Spec::Route(route)) => {
+                self.routes.insert(route.position.unwrap_or_default(), route);
+            }
             Some(Spec::Settings(settings)) => self.settings = settings,
-            None => {}
+            Some(Spec::Credential(_)) | None => {}
         }
     }
 
@@ -77,6 +96,7 @@ impl Picture {
         below.extend(self.lists.values().filter(|list| !used(&list.name)).map(list_branch));
         let lineless = self.stations.iter().filter(|station| self.line_of(station).is_none());
         below.extend(lineless.map(|station| self.station(station)));
+        below.extend(self.routes.values().map(route_leaf));
         if let Some(count) = self.users.get("") {
             below.push(leaf(format!("{count} users without a mailbox")));
         }

@@ -47,6 +47,7 @@ aliases: [\"+12025550102\"]
 ---
 kind: Settings
 domains: [pbx.example.com]
+routing: {rewrite_request_uri: true, registration_has_priority: true}
 ";
     let manifest = parse("m.yaml", text).unwrap();
     let names: Vec<_> = manifest.resources().map(v1::Resource::name).collect();
@@ -65,6 +66,34 @@ domains: [pbx.example.com]
     assert_eq!((list.strategy(), list.entries.len()), (proxy_list::Strategy::RoundRobin, 2));
     let user = v1::User::try_from(manifest.items[2].resource.clone()).unwrap();
     assert_eq!(user.um.unwrap().destination.as_deref(), Some("stations/voicemail"));
+}
+
+#[test]
+fn a_credential_and_a_route_are_read() {
+    let text = "\
+kind: Credential
+name: um
+username: gateway
+realm: um.example.com
+password: correct-horse               # input only
+---
+kind: Route
+name: pbx-to-um
+position: 10
+enabled: true
+from_regex: \"(.*)@pbx\\\\.example\\\\.com\"
+to_regex: \".*\"
+routes_to: \"$1\"
+proxy_list: um-plain
+";
+    let manifest = parse("m.yaml", text).unwrap();
+    let names: Vec<_> = manifest.resources().map(v1::Resource::name).collect();
+    assert_eq!(names, ["credentials/um", "routes/pbx-to-um"]);
+    let credential = v1::Credential::try_from(manifest.items[0].resource.clone()).unwrap();
+    assert_eq!(credential.password.as_deref(), Some("correct-horse"));
+    let route = v1::Route::try_from(manifest.items[1].resource.clone()).unwrap();
+    assert_eq!(route.from_regex.as_deref(), Some(r"(.*)@pbx\.example\.com"));
+    assert_eq!(route.proxy_list.as_deref(), Some("proxyLists/um-plain"));
 }
 
 #[test]
@@ -131,7 +160,7 @@ name: nothing
             "m.yaml:6:53: transport.bind_address: is a text; write it in quotes: \"5\"",
             "m.yaml:8:7: kind: `Lien` is not a kind; did you mean Line?",
             "m.yaml:13:10: entries: is a group of fields, and must be a list",
-            "m.yaml:15:1: has no `kind:`; it is one of ProxyList, Line, Station, User, Settings",
+            "m.yaml:15:1: has no `kind:`; it is one of ProxyList, Credential, Line, Station, User, Route, Settings",
         ]
     );
 }

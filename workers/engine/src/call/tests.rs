@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use um_routing::redirect::Contact;
 use um_routing::{AttemptPlan, HeaderPlan, Party, RedirectPolicy, Service, SessionPlan, Target, TargetId};
-use um_topology::{Entry, Host, Id, Line, ProxyList, SipAddress, Station, Transport, Uri};
+use um_topology::{Entry, Host, Id, Line, ProxyList, SipAddress, Station, Topology, Transport, Uri};
 
 use super::words::{Carrier, Heard, Media, Origin, Reach, Refusal, Sign};
 use super::*;
@@ -146,10 +146,11 @@ fn route(targets: u8) -> Route {
     Route {
         line_in: Id::new("a"),
         line_out: Id::new("a"),
-        station: Arc::new(Station::new(
+        station: Some(Arc::new(Station::new(
             "um",
             SipAddress::parts(Some("6000"), "um.example.com".parse().unwrap(), None),
-        )),
+        ))),
+        row: None,
         user: None,
         service: Service::SubscriberAccess,
         headers: HeaderPlan {
@@ -159,8 +160,8 @@ fn route(targets: u8) -> Route {
             history: Vec::new(),
         },
         targets: (0..targets).map(target).collect(),
-        inbound: SessionPlan::new(&line, None, true),
-        outbound: SessionPlan::new(&line, None, true),
+        inbound: SessionPlan::new(&Topology::new(), &line, None, true),
+        outbound: SessionPlan::new(&Topology::new(), &line, None, true),
         warm_down: Duration::from_secs(5),
         plan: AttemptPlan::new(&line, Some(&list)),
         redirect: RedirectPolicy::new(&[], hosts.iter(), Transport::Udp),

@@ -142,7 +142,7 @@ impl Engine {
             call_id: Arc::from(invite.call_id()),
             line_in: line.id.clone(),
             line_out: route.line_out.clone(),
-            station: route.station.id.clone(),
+            station: route.station.as_ref().map(|station| station.id.clone()),
             user: route.user.as_ref().map(|user| user.id.clone()),
             started: now,
             attempts: 0,

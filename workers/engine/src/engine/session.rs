@@ -157,7 +157,8 @@ pub(super) struct Story {
     pub(super) call_id: Arc<str>,
     pub(super) line_in: Id,
     pub(super) line_out: Id,
-    pub(super) station: Id,
+    /// `None` for a call that a route row sends on.
+    pub(super) station: Option<Id>,
     pub(super) user: Option<Id>,
     pub(super) started: Instant,
     pub(super) attempts: u16,

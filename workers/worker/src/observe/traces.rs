@@ -85,7 +85,7 @@ impl Traces {
         let Some(trace) = self.calls.get_mut(&record.call) else { return };
         let facts = spans::Settled {
             call_id: &record.call_id,
-            station: &record.station,
+            station: record.station.as_deref().unwrap_or_default(),
             attempts: u32::from(record.attempts),
             reason: record.reason.as_str(),
         };

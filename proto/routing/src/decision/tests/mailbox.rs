@@ -147,5 +147,5 @@ fn a_users_own_station_is_asked_whichever_pilot_was_dialled() {
     let topology = site.topology().apply(8, &[other.into()]).unwrap();
     let facts = diverted_by(call("7000"), &[("sip:2001@pbx", Cause::NoAnswer)]);
     let decision = decide(&topology, &facts, &World::default(), &mut Rotation::new());
-    assert_eq!(&*routed(decision).station.id, "voicemail");
+    assert_eq!(&*routed(decision).station.unwrap().id, "voicemail");
 }

@@ -72,7 +72,7 @@ fn sound() -> (Keys, Picture, Vec<Item>) {
     let mut items = Vec::new();
     for change in &changes {
         let stored = change.after.as_ref().unwrap();
-        items.push(item(keys.spec(&change.name), stored.encode()));
+        items.push(item(keys.spec(&change.name), stored.encode(keys.vault())));
         for one in references(&stored.model) {
             items.push(item(keys.reference(&one.target, &change.name), Bytes::new()));
         }
@@ -127,7 +127,7 @@ fn whatever_is_too_much_is_noticed() {
     let value = unique_values(&stranger.model).remove(0);
     let event = audit::event(&Actor::default(), uuid::Uuid::nil(), &changes());
     let surplus = [
-        (item(keys.spec(&lee), stranger.encode()), Invariant::Etag),
+        (item(keys.spec(&lee), stranger.encode(keys.vault())), Invariant::Etag),
         (item(keys.spec(&Name::user("dana")), "damaged"), Invariant::Etag),
         (item(keys.reference(&Name::line("um"), &Name::user("dana")), ""), Invariant::ReferenceMarks),
         (item(keys.reference(&Name::station("vm"), &lee), ""), Invariant::ReferenceMarks),

@@ -56,8 +56,13 @@ fn largest(kind: Kind, v: u32) -> v1::Resource {
                 deny: (0..256).map(|n| format!("2001:db9:{n:x}:ffff:ffff:ffff:ffff:ffff/128")).collect(),
             }),
             proxy_list: Some(format!("proxyLists/{other}")),
+            authentication: Some(line::Authentication {
+                outbound_credentials: (0..16).map(|n| format!("credentials/{n:02}-{v}")).collect(),
+            }),
         })
         .into(),
+        Kind::Credential => largest_credential(v),
+        Kind::Route => largest_route(v, &other),
         Kind::Station => filled!(Station {
             r#type: Some(station::Type::UnifiedMessaging.into()),
             extension: Some(number(0)),
@@ -71,6 +76,7 @@ fn largest(kind: Kind, v: u32) -> v1::Resource {
                 ..Default::default()
             }),
             contact_line: Some(format!("lines/{other}")),
+            authentication: Some(format!("credentials/{other}")),
         })
         .into(),
         Kind::User => filled!(User {
@@ -92,9 +98,34 @@ fn largest(kind: Kind, v: u32) -> v1::Resource {
     }
 }
 
+fn largest_credential(v: u32) -> v1::Resource {
+    filled!(Credential {
+        username: Some(format!("{v}{}", "x".repeat(127))),
+        realm: Some(text128()),
+        password: Some(format!("{}{}", text128(), text128())),
+    })
+    .into()
+}
+
+fn largest_route(v: u32, list: &str) -> v1::Resource {
+    filled!(Route {
+        position: Some(v),
+        from_regex: Some("x".repeat(512)),
+        to_regex: Some("x".repeat(512)),
+        routes_to: Some(text128()),
+        proxy_list: Some(format!("proxyLists/{list}")),
+    })
+    .into()
+}
+
+fn text128() -> String {
+    "x".repeat(128)
+}
+
 fn stored(name: &Name, v: u32) -> Arc<Stored> {
     let written = crate::stored::written(largest(name.kind, v), name);
-    let model = Resource::try_from(&written).unwrap_or_else(|invalid| panic!("{name}: {invalid}"));
+    let whole = crate::stored::whole(largest(name.kind, v), name);
+    let model = Resource::try_from(&whole).unwrap_or_else(|invalid| panic!("{name}: {invalid}"));
     assert_eq!(um_topology::validate(&model), [], "{name} is valid, only large");
     assert!(!matches!(&written.spec, Some(Spec::Settings(_))) || name.kind == Kind::Settings);
     Arc::new(Stored::create(name.clone(), written, model, SystemTime::UNIX_EPOCH))
@@ -115,8 +146,10 @@ fn the_largest_write_of_each_kind_fits_one_transaction() {
     // Compares and operations of a creation, of an update that changes everything, and of a deletion.
     let counts = [
         (Kind::ProxyList, [(5, 5), (5, 5), (6, 5)]),
-        (Kind::Line, [(7, 7), (7, 9), (6, 7)]),
-        (Kind::Station, [(8, 8), (8, 11), (6, 8)]),
+        (Kind::Credential, [(6, 6), (6, 7), (6, 6)]),
+        (Kind::Route, [(7, 7), (7, 9), (6, 7)]),
+        (Kind::Line, [(23, 23), (23, 41), (6, 23)]),
+        (Kind::Station, [(9, 9), (9, 13), (6, 9)]),
         (Kind::User, [(15, 15), (15, 26), (5, 15)]),
         (Kind::Settings, [(6, 6), (6, 7), (6, 6)]),
     ];
