@@ -86,6 +86,7 @@ pub fn engine() -> Vec<(&'static str, Vec<u8>)> {
         ladders.push((name, answered(first).inside(Inside::Theirs(0), BYE, 0, 0).bytes()));
     }
     let up = || answered(0);
+    ladders.extend(changed());
     ladders.extend([
         ("hang-up-by-server", up().inside(Inside::Ours(0), BYE, 0, 0).bytes()),
         ("cancelled", set_up(0).inside(Inside::Theirs(0), CANCEL, 0, 0).respond(0, BUSY_487, 0, 0).bytes()),
@@ -93,29 +94,6 @@ pub fn engine() -> Vec<(&'static str, Vec<u8>)> {
         ("redirected", set_up(0).step(&[0, 2, 0, MOVED, 0, 3, 0, 0, 0, 0]).respond(0, OK, 0, AUDIO).bytes()),
         ("silent", set_up(0).time_out().time_out().time_out().time_out().respond(0, OK, 0, AUDIO).bytes()),
         ("challenged", set_up(0).respond(0, UNAUTHORIZED, 1 << 7, 0).respond(0, OK, 0, AUDIO).bytes()),
-        (
-            "held",
-            up().inside(Inside::Theirs(0), INVITE, 0, HOLD).inside(Inside::Theirs(0), ACK, 0, 0).bytes(),
-        ),
-        (
-            "held-by-server",
-            up().inside(Inside::Ours(0), INVITE, 0, HOLD).inside(Inside::Ours(0), ACK, 0, 0).bytes(),
-        ),
-        ("updated", up().inside(Inside::Theirs(0), UPDATE, 0, AUDIO).bytes()),
-        (
-            "fax",
-            up().inside(Inside::Ours(0), INVITE, 0, FAX)
-                .respond(0, OK, 0, FAX)
-                .inside(Inside::Ours(0), ACK, 0, 0)
-                .bytes(),
-        ),
-        (
-            "glare",
-            up().inside(Inside::Theirs(0), INVITE, 0, HOLD).inside(Inside::Ours(1), INVITE, 0, AUDIO).bytes(),
-        ),
-        ("digits", up().inside(Inside::Theirs(0), INFO, 0, DIGIT).bytes()),
-        ("referred", up().refer(Inside::Ours(0), 1, 0).respond(0, OK, 0, AUDIO).bytes()),
-        ("referred-attended", up().refer(Inside::Ours(0), 1, 1).respond(0, OK, 0, AUDIO).bytes()),
         (
             "reliable",
             Ladder::new(0)
@@ -157,6 +135,36 @@ pub fn engine() -> Vec<(&'static str, Vec<u8>)> {
         ("started-by-server", Ladder::new(0).step(&[0, 1, 0, 1, 3, 0, 0, 0, AUDIO, 0]).bytes()),
     ]);
     ladders
+}
+
+/// Calls that are changed, moved or spoken into once they are up.
+fn changed() -> Vec<(&'static str, Vec<u8>)> {
+    let up = || answered(0);
+    vec![
+        (
+            "held",
+            up().inside(Inside::Theirs(0), INVITE, 0, HOLD).inside(Inside::Theirs(0), ACK, 0, 0).bytes(),
+        ),
+        (
+            "held-by-server",
+            up().inside(Inside::Ours(0), INVITE, 0, HOLD).inside(Inside::Ours(0), ACK, 0, 0).bytes(),
+        ),
+        ("updated", up().inside(Inside::Theirs(0), UPDATE, 0, AUDIO).bytes()),
+        (
+            "fax",
+            up().inside(Inside::Ours(0), INVITE, 0, FAX)
+                .respond(0, OK, 0, FAX)
+                .inside(Inside::Ours(0), ACK, 0, 0)
+                .bytes(),
+        ),
+        (
+            "glare",
+            up().inside(Inside::Theirs(0), INVITE, 0, HOLD).inside(Inside::Ours(1), INVITE, 0, AUDIO).bytes(),
+        ),
+        ("digits", up().inside(Inside::Theirs(0), INFO, 0, DIGIT).bytes()),
+        ("referred", up().refer(Inside::Ours(0), 1, 0).respond(0, OK, 0, AUDIO).bytes()),
+        ("referred-attended", up().refer(Inside::Ours(0), 1, 1).respond(0, OK, 0, AUDIO).bytes()),
+    ]
 }
 
 /// The ladders of the endpoint, by name.

@@ -11,6 +11,7 @@ pub mod conduct;
 pub mod ledger;
 pub mod plant;
 pub mod random;
+pub mod reference;
 pub mod scenario;
 pub mod server;
 pub mod site;

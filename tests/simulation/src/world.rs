@@ -13,6 +13,7 @@ use crate::caller::Caller;
 use crate::ledger::{Birth, Fault, Ledger};
 use crate::plant::Plant;
 use crate::random::Random;
+use crate::reference::Reference;
 use crate::scenario::{Act, Scenario};
 use crate::server::Server;
 use crate::site::Site;
@@ -57,6 +58,7 @@ pub struct World {
     /// A caller's INVITE that is being handled, and how things stood when it came.
     born: Option<(usize, Birth)>,
     ledger: Ledger,
+    reference: Reference,
     trace: Trace,
     steps: Steps,
     fault: Option<Fault>,
@@ -140,6 +142,7 @@ impl World {
             heard: BTreeSet::new(),
             born: None,
             ledger: Ledger::new(&scenario.calls, scenario.strategy),
+            reference: Reference::default(),
             trace: Trace::new(origin),
             steps: Steps { second: 0, taken: 0 },
             fault: None,

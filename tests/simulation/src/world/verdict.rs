@@ -21,7 +21,7 @@ impl World {
         for number in 0..self.callers.len() {
             self.judge_caller(number)?;
         }
-        Ok(())
+        self.reference.verdict()
     }
 
     /// Calls, dialogs, ports, relays, transactions back to zero.

@@ -30,6 +30,9 @@ impl World {
                 return;
             }
             self.born = self.birth_of(shard, bytes);
+            if let Some(message) = parse(bytes) {
+                self.reference.on_received(self.now, &message);
+            }
             if bytes.starts_with(b"SIP/2.0 1") {
                 self.heard.extend(parse(bytes).map(|message| message.call_id().to_owned()));
             }
@@ -86,6 +89,8 @@ impl World {
     fn on_sent(&mut self, shard: usize, flow: um_sip::Flow, bytes: &bytes::Bytes) {
         if let Some(message) = parse(bytes) {
             let judgement = self.ledger.on_sent(self.now, &flow, &message);
+            self.judge(judgement);
+            let judgement = self.reference.on_sent(self.now, &flow, &message);
             self.judge(judgement);
             self.judge_refusal(shard, &message);
         }
