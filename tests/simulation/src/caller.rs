@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use um_sip::{ConnectionId, HeaderName, Message, Method, Transport};
 
+use crate::scenario::Routed;
 use crate::wire::{self, Path, Repeat, Said, T2};
 
 /// What a caller is going to do.
@@ -69,6 +70,7 @@ pub enum State {
 pub struct Caller {
     number: usize,
     plan: Plan,
+    routed: Routed,
     start: Instant,
     path: Path,
     state: State,
@@ -90,11 +92,12 @@ pub struct Caller {
 impl Caller {
     /// Makes a caller who begins at his time.
     #[must_use]
-    pub fn new(number: usize, origin: Instant, plan: Plan) -> Self {
+    pub fn new(number: usize, origin: Instant, plan: Plan, routed: Routed) -> Self {
         let path = Path { transport: plan.transport, agent: wire::caller_address(number), link: None };
         let mut caller = Self {
             number,
             plan,
+            routed,
             start: origin + plan.at,
             path,
             state: State::Idle,
@@ -314,7 +317,9 @@ impl Caller {
         let diversion = "Diversion: <sip:2001@pbx.example.com>;reason=no-answer\r\n";
         let diversion = if self.plan.diverted { diversion } else { "" };
         let media = media_address(self.number);
-        let extra = format!("Contact: <{contact}>\r\n{diversion}{}", wire::content(&wire::sdp(media)));
+        let record_route = wire::record_route(self.routed, self.path);
+        let extra =
+            format!("Contact: <{contact}>\r\n{record_route}{diversion}{}", wire::content(&wire::sdp(media)));
         self.write("INVITE", "z9hG4bKinvite", 1, &pilot(), None, &extra)
     }
 

@@ -26,6 +26,18 @@ pub enum Plant {
     SecondFinal,
     /// The caller gets 503 although a server would have taken his call.
     GivenUp,
+    /// The CSeq of a BYE leaves a number out.
+    CseqSkipped,
+    /// A BYE does not go by the route set.
+    RouteForgotten,
+    /// A BYE does not go to the remote target.
+    WrongTarget,
+    /// The 180 to the caller comes from another dialog than the answer.
+    SecondTag,
+    /// The answer to the caller has no description.
+    NoAnswer,
+    /// The answer to the caller says that our Contact is somewhere else.
+    WrongContact,
 }
 
 impl Plant {
@@ -42,11 +54,18 @@ impl Plant {
             | Self::SecondDiversion
             | Self::WrongMediaPort
             | Self::SecondFinal
-            | Self::GivenUp => false,
+            | Self::GivenUp
+            | Self::CseqSkipped
+            | Self::RouteForgotten
+            | Self::WrongTarget
+            | Self::SecondTag
+            | Self::NoAnswer
+            | Self::WrongContact => false,
         };
         if swallowed {
             return Vec::new();
         }
+        let bye = request(Method::Bye);
         let answer = !message.is_request() && *message.method() == Method::Invite && !to_server;
         let status = message.status().map_or(0, um_sip::StatusCode::code);
         match self {
@@ -60,6 +79,14 @@ impl Plant {
                 vec![bytes.clone(), replaced(bytes, "SIP/2.0 200", "SIP/2.0 603")]
             }
             Self::GivenUp if answer && status == 180 => vec![replaced(bytes, "SIP/2.0 180", "SIP/2.0 503")],
+            Self::CseqSkipped if bye => vec![replaced(bytes, "CSeq: 2", "CSeq: 3")],
+            Self::RouteForgotten if bye => vec![without(bytes, "Route: ")],
+            Self::WrongTarget if bye => vec![replaced(bytes, "BYE sip:", "BYE sip:x")],
+            Self::SecondTag if answer && status == 180 => vec![replaced(bytes, ";tag=um0-", ";tag=um0-0")],
+            Self::NoAnswer if answer && status == 200 => vec![bodiless(bytes)],
+            Self::WrongContact if answer && status == 200 => {
+                vec![replaced(bytes, "@127.0.0.1:5060;um-shard", "@127.0.0.9:5060;um-shard")]
+            }
             Self::Nothing
             | Self::ByeNotRelayed
             | Self::CancelForgotten
@@ -67,11 +94,30 @@ impl Plant {
             | Self::SecondDiversion
             | Self::WrongMediaPort
             | Self::SecondFinal
-            | Self::GivenUp => vec![bytes.clone()],
+            | Self::GivenUp
+            | Self::CseqSkipped
+            | Self::RouteForgotten
+            | Self::WrongTarget
+            | Self::SecondTag
+            | Self::NoAnswer
+            | Self::WrongContact => vec![bytes.clone()],
         }
     }
 }
 
 fn replaced(bytes: &Bytes, from: &str, to: &str) -> Bytes {
     Bytes::from(String::from_utf8_lossy(bytes).replacen(from, to, 1))
+}
+
+fn without(bytes: &Bytes, start: &str) -> Bytes {
+    let text = String::from_utf8_lossy(bytes);
+    Bytes::from(text.split_inclusive("\r\n").filter(|line| !line.starts_with(start)).collect::<String>())
+}
+
+fn bodiless(bytes: &Bytes) -> Bytes {
+    let text = String::from_utf8_lossy(bytes);
+    let head = text.split("\r\n\r\n").next().unwrap_or_default();
+    let lines = head.split("\r\n").filter(|line| !line.starts_with("Content-"));
+    let head: String = lines.map(|line| format!("{line}\r\n")).collect();
+    Bytes::from(head + "Content-Length: 0\r\n\r\n")
 }

@@ -30,6 +30,8 @@ pub struct Scenario {
     pub ranked: bool,
     /// Whether the station is of another provider than Exchange.
     pub generic: bool,
+    /// Whether a proxy stands in front of each party and stays in the path of its dialogs.
+    pub routed: Routed,
     /// Quality of the network for datagrams.
     pub network: Quality,
     /// How media and resolver of the worker do.
@@ -40,6 +42,18 @@ pub struct Scenario {
     pub acts: Vec<(Duration, Act)>,
     /// The calls.
     pub calls: Vec<Plan>,
+}
+
+/// How the proxy in front of a party keeps itself in the path (RFC 3261 §16.6, §12.2.1.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Routed {
+    /// There is none.
+    #[default]
+    Not,
+    /// By a Record-Route with `lr`.
+    Loosely,
+    /// By one without: a strict router of RFC 2543.
+    Strictly,
 }
 
 /// How datagrams fare. Of one message at most two copies are lost, so that repetition helps.
@@ -106,6 +120,7 @@ impl Scenario {
             entries: random.pick(&[[0, 1, 2], [0, 1, 2], [2, 0, 1]]).to_vec(),
             ranked: random.chance(30),
             generic: random.chance(30),
+            routed: Routed::Not,
             network: quality(random),
             services: services(random),
             servers: [0; SERVERS].map(|_| conduct(random)),
@@ -122,6 +137,7 @@ impl Scenario {
             scenario.acts.extend(later.into_iter().flatten().map(|(after, act)| (at + after, act)));
         }
         scenario.acts.sort_by_key(|(at, _)| *at);
+        scenario.routed = random.pick(&[Routed::Not, Routed::Not, Routed::Loosely, Routed::Strictly]);
         scenario
     }
 
@@ -137,6 +153,7 @@ impl Scenario {
             entries: vec![0, 1, 2],
             ranked: false,
             generic: false,
+            routed: Routed::Not,
             network: Quality::default(),
             services: Services::default(),
             servers: [Conduct::Answer { after: Duration::from_millis(100) }; SERVERS],

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use um_sip::{Message, Method, Transport};
 
 use crate::conduct::Conduct;
+use crate::scenario::Routed;
 use crate::wire::{self, Path, Repeat, SERVER_PORTS, Said, T2};
 
 mod leg;
@@ -22,6 +23,7 @@ pub struct Server {
     conduct: Conduct,
     /// Whether it calls itself by name in a redirection.
     named: bool,
+    routed: Routed,
     legs: Vec<Leg>,
     /// Legs by the branch of their INVITE; several if it forked.
     by_branch: BTreeMap<String, Vec<usize>>,
@@ -44,11 +46,12 @@ pub enum ServerOutput {
 impl Server {
     /// Makes a server that answers.
     #[must_use]
-    pub fn new(number: usize, conduct: Conduct, named: bool) -> Self {
+    pub fn new(number: usize, conduct: Conduct, named: bool, routed: Routed) -> Self {
         Self {
             number,
             conduct,
             named,
+            routed,
             legs: Vec::new(),
             by_branch: BTreeMap::new(),
             outputs: VecDeque::new(),
@@ -160,7 +163,7 @@ impl Server {
         let port = 10_000 + 2 * u16::try_from(self.made).expect("few calls in a run");
         let media = SocketAddr::new(path.agent.ip(), port);
         let tag = format!("s{}-{}", self.number + 1, self.made);
-        let leg = Leg::new(message.clone(), path, tag, media);
+        let leg = Leg::new(message.clone(), path, tag, media, wire::record_route(self.routed, path));
         self.outputs.push_back(ServerOutput::Media(media, leg.caller().to_owned()));
         self.legs.push(leg);
         let ms = Duration::from_millis;

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use um_sip::{ConnectionId, HeaderName, Message, Transport};
 
+use crate::scenario::Routed;
+
 /// How an agent is joined to the worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Path {
@@ -84,6 +86,17 @@ pub fn response(request: &Message, status: u16, said: Said<'_>) -> Bytes {
     }
     text.push_str(said.extra);
     Bytes::from(text + &content(said.body))
+}
+
+/// The Record-Route of the proxy in front of an agent, if there is one; it stands at the agent's own address.
+#[must_use]
+pub fn record_route(routed: Routed, path: Path) -> String {
+    let uri = uri("proxy", path.agent, path.transport);
+    match routed {
+        Routed::Not => String::new(),
+        Routed::Loosely => format!("Record-Route: <{uri};lr>\r\n"),
+        Routed::Strictly => format!("Record-Route: <{uri}>\r\n"),
+    }
 }
 
 /// Writes the end of a message.

@@ -118,8 +118,9 @@ impl World {
         let site = Site::new(&scenario);
         let engines = (0..scenario.shards).map(|shard| Engine::new(site.engine(shard))).collect();
         let servers = scenario.servers.iter().enumerate();
-        let servers: Vec<_> =
-            servers.map(|(number, conduct)| Server::new(number, *conduct, scenario.names)).collect();
+        let servers: Vec<_> = servers
+            .map(|(number, conduct)| Server::new(number, *conduct, scenario.names, scenario.routed))
+            .collect();
         let callers = scenario.calls.iter().enumerate();
         let mut world = Self {
             plant,
@@ -129,7 +130,9 @@ impl World {
             engines,
             since: vec![origin; servers.len()],
             servers,
-            callers: callers.map(|(number, plan)| Caller::new(number, origin, *plan)).collect(),
+            callers: callers
+                .map(|(number, plan)| Caller::new(number, origin, *plan, scenario.routed))
+                .collect(),
             queue: BTreeMap::new(),
             queued: 0,
             links: BTreeMap::new(),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use um_simulation::caller::{Ack, Leave};
 use um_simulation::conduct::Conduct;
+use um_simulation::scenario::Routed;
 use um_simulation::{Plant, Scenario};
 
 /// What the oracles say of a run with this bug.
@@ -62,6 +63,25 @@ fn a_second_final_response_is_found() {
 fn a_call_that_is_given_up_too_early_is_found() {
     let fault = found(Scenario::quiet(), Plant::GivenUp);
     assert!(fault.contains("503 to the caller while um1 was alive"), "{fault}");
+}
+
+/// What the reference model sees, and nobody else does.
+#[test]
+fn a_leg_that_breaks_the_rules_of_its_dialog_is_found() {
+    let plants = [
+        (Plant::CseqSkipped, "follows CSeq"),
+        (Plant::RouteForgotten, "Request-URI and Route are"),
+        (Plant::WrongTarget, "Request-URI and Route are"),
+        (Plant::SecondTag, "has the To tag"),
+        (Plant::NoAnswer, "200 without an answer"),
+        (Plant::WrongContact, "is not ours"),
+    ];
+    for (plant, said) in plants {
+        let mut scenario = Scenario::quiet();
+        scenario.routed = Routed::Loosely;
+        let fault = found(scenario, plant);
+        assert!(fault.contains(said), "{plant:?}: {fault}");
+    }
 }
 
 #[test]

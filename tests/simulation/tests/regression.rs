@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use um_simulation::caller::{Ack, Leave, Plan};
 use um_simulation::conduct::Conduct;
-use um_simulation::scenario::{Act, Quality};
+use um_simulation::scenario::{Act, Quality, Routed};
 use um_simulation::{Plant, Scenario, Summary};
 use um_sip::Transport;
 
@@ -148,4 +148,20 @@ fn a_line_that_drains_closes_and_opens_again() {
     scenario.calls.push(late);
     scenario.acts = vec![(ms(2_000), Act::DrainLine), (ms(100_000), Act::OpenLine)];
     assert_eq!(run(scenario).answered, 2);
+}
+
+#[test]
+fn a_proxy_in_the_path_stays_there() {
+    for routed in [Routed::Loosely, Routed::Strictly] {
+        for transport in [Transport::Udp, Transport::Tcp] {
+            let mut scenario = Scenario::quiet();
+            (scenario.routed, scenario.um_transport) = (routed, transport);
+            scenario.calls[0].transport = transport;
+            scenario.servers[0] = Conduct::HangUp { after: ms(500) };
+            scenario.calls = calls(2, scenario.calls[0]);
+            scenario.servers[1] = Conduct::Fork { answers: 3 };
+            scenario.acts = vec![(ms(1_100), Act::List(vec![1]))];
+            assert_eq!(run(scenario).answered, 2, "{routed:?} over {transport}");
+        }
+    }
 }

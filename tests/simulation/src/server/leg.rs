@@ -16,6 +16,7 @@ pub struct Leg {
     tag: String,
     caller: String,
     media: SocketAddr,
+    record_route: String,
     phase: Phase,
     last: Option<Bytes>,
     repeat: Option<Repeat>,
@@ -56,7 +57,13 @@ impl Phase {
 }
 
 impl Leg {
-    pub(super) fn new(invite: Message, path: Path, tag: String, media: SocketAddr) -> Self {
+    pub(super) fn new(
+        invite: Message,
+        path: Path,
+        tag: String,
+        media: SocketAddr,
+        record_route: String,
+    ) -> Self {
         let from = invite.header_text(HeaderName::From).unwrap_or_default();
         let caller = from.split("sip:").nth(1).and_then(|rest| rest.split('@').next()).unwrap_or_default();
         Self {
@@ -65,6 +72,7 @@ impl Leg {
             path,
             tag,
             media,
+            record_route,
             phase: Phase::Waiting,
             last: None,
             repeat: None,
@@ -216,7 +224,9 @@ impl Leg {
     }
 
     fn say(&mut self, status: u16, said: Said<'_>) -> ServerOutput {
-        let bytes = wire::response(&self.invite, status, said);
+        let record_route = if (101..300).contains(&status) { self.record_route.as_str() } else { "" };
+        let extra = format!("{record_route}{}", said.extra);
+        let bytes = wire::response(&self.invite, status, Said { extra: &extra, ..said });
         self.last = Some(bytes.clone());
         ServerOutput::Send(self.path, bytes)
     }
