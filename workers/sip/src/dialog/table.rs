@@ -12,7 +12,8 @@ use crate::endpoint::DialogId;
 /// The dialogs.
 #[derive(Debug)]
 pub(crate) struct DialogTable {
-    dialogs: HashMap<DialogId, Dialog, FixedState>,
+    /// Each in a place of its own, so that the room of those that are over is given back.
+    dialogs: HashMap<DialogId, Box<Dialog>, FixedState>,
     by_local_tag: HashMap<Box<str>, SmallVec<[DialogId; 1]>, FixedState>,
     next: u64,
     limit: usize,
@@ -43,7 +44,7 @@ impl DialogTable {
         self.dialogs.len() >= self.limit
     }
 
-    pub(crate) fn insert(&mut self, dialog: Dialog) -> DialogId {
+    pub(crate) fn insert(&mut self, dialog: Box<Dialog>) -> DialogId {
         self.next += 1;
         let id = DialogId(self.next);
         self.by_local_tag.entry(dialog.local_tag().into()).or_default().push(id);
@@ -51,7 +52,7 @@ impl DialogTable {
         id
     }
 
-    pub(crate) fn remove(&mut self, id: DialogId) -> Option<Dialog> {
+    pub(crate) fn remove(&mut self, id: DialogId) -> Option<Box<Dialog>> {
         let dialog = self.dialogs.remove(&id)?;
         if let Some(ids) = self.by_local_tag.get_mut(dialog.local_tag()) {
             ids.retain(|other| *other != id);
@@ -63,11 +64,11 @@ impl DialogTable {
     }
 
     pub(crate) fn get(&self, id: DialogId) -> Option<&Dialog> {
-        self.dialogs.get(&id)
+        self.dialogs.get(&id).map(Box::as_ref)
     }
 
     pub(crate) fn get_mut(&mut self, id: DialogId) -> Option<&mut Dialog> {
-        self.dialogs.get_mut(&id)
+        self.dialogs.get_mut(&id).map(Box::as_mut)
     }
 
     pub(crate) fn find(&self, local_tag: &str, remote_tag: &str, call_id: &str) -> Option<DialogId> {

@@ -59,7 +59,7 @@ fn our_cseq_begins_with_one() {
 #[test]
 fn dialogs_are_found_by_our_tag_then_by_the_rest() {
     let mut table = DialogTable::new(1, 10);
-    let id = table.insert(uas(""));
+    let id = table.insert(Box::new(uas("")));
     assert_eq!(table.find("ours", "f", "c"), Some(id));
     for (local, remote, call_id) in
         [("x", "f", "c"), ("ours", "x", "c"), ("ours", "f", "x"), ("ours", "", "c")]

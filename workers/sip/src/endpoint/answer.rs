@@ -113,7 +113,7 @@ impl Endpoint {
         if makes_dialog && let Some(mut embryo) = entry.embryo.take() {
             let offer = Offer::Theirs(Carrier::Server(transaction));
             embryo.pending.offer = Some(offer).filter(|_| entry.has_offer);
-            let id = self.dialogs.insert(*embryo);
+            let id = self.dialogs.insert(embryo);
             entry.dialog = Some(id);
         }
         let Some(dialog) = entry.dialog.and_then(|id| self.dialogs.get_mut(id)) else { return };

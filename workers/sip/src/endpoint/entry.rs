@@ -1,6 +1,6 @@
 //! One transaction as the endpoint keeps it: its machine, where it sends, and what the messages to come need.
 
-use std::{net::SocketAddr, time::Instant};
+use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -65,8 +65,8 @@ pub(super) struct ServerEntry {
     pub(super) acceptance: Option<Acceptance>,
     pub(super) timing: Timing,
     /// Key under which the same request is found if it comes over a second way.
-    pub(super) merge_key: Option<Box<[u8]>>,
-    pub(super) key: Box<[u8]>,
+    pub(super) merge_key: Option<Arc<[u8]>>,
+    pub(super) key: Arc<[u8]>,
     pub(super) due: Option<Instant>,
     /// The path under which the table lists it.
     pub(super) path: Option<Path>,
@@ -163,7 +163,7 @@ pub(super) struct ClientEntry {
     pub(super) forks: SmallVec<[DialogId; 1]>,
     pub(super) acks: SmallVec<[SentAck; 1]>,
     pub(super) timing: Timing,
-    pub(super) key: Box<[u8]>,
+    pub(super) key: Arc<[u8]>,
     pub(super) due: Option<Instant>,
     /// The path under which the table lists it.
     pub(super) path: Option<Path>,
@@ -233,9 +233,9 @@ impl ClientEntry {
     }
 
     /// Returns the key of a transaction with the same branch (RFC 3261 §9.1).
-    pub(super) fn key_for(&self, method: &Method) -> Box<[u8]> {
+    pub(super) fn key_for(&self, method: &Method) -> Arc<[u8]> {
         let branch = self.key.split(|byte| *byte == 0).next().unwrap_or_default();
-        Box::from(keys::key(&mut Vec::new(), &[branch, method.as_str().as_bytes()]))
+        Arc::from(keys::key(&mut Vec::new(), &[branch, method.as_str().as_bytes()]))
     }
 
     pub(super) fn is_over(&self) -> bool {

@@ -69,7 +69,8 @@ impl Endpoint {
         }
         self.send(flow, bytes.clone());
         if let Some(entry) = owed.invite.and_then(|invite| self.table.client(invite)) {
-            entry.acks.push(SentAck { to_tag, flow, bytes });
+            // Kept for as long as the 2xx may come again, so without the room that it was written in.
+            entry.acks.push(SentAck { to_tag, flow, bytes: Bytes::copy_from_slice(&bytes) });
         }
         Ok(())
     }
@@ -133,7 +134,7 @@ impl Endpoint {
         let dialog = Dialog::of_response(answer, line, || None, None, State::Confirmed);
         let mut dialog = dialog.map_err(|_| ActError::NotAllowed)?;
         dialog.pending.unacknowledged = Some(Unacknowledged { invite: None, cseq: answer.cseq().number });
-        Ok(self.dialogs.insert(dialog))
+        Ok(self.dialogs.insert(Box::new(dialog)))
     }
 
     /// Sends the BYE that had to wait for the ACK of our 2xx, if there is one.

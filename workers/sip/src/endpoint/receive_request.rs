@@ -1,6 +1,6 @@
 //! Received requests (RFC 3261 §8.2, §12.2.2, §17.2.3): matched to a transaction, else to a dialog, else new.
 
-use std::{net::SocketAddr, time::Instant};
+use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use super::{
     DialogId, DropReason, Endpoint, Event, RefuseReason, ServerTransaction,
@@ -50,7 +50,7 @@ impl Endpoint {
         if let Some(id) = self.table.find_server(key) {
             return self.on_repeated_request(now, id);
         }
-        let key = Box::from(key);
+        let key = Arc::from(key);
         if let Err(objection) = screen::judge(&message, &self.config) {
             return self.refuse_screened(flow, &message, &objection);
         }
@@ -150,7 +150,7 @@ impl Endpoint {
         now: Instant,
         flow: Flow,
         message: Message,
-        key: Box<[u8]>,
+        key: Arc<[u8]>,
         dialog: Option<DialogId>,
     ) {
         let is_invite = *message.method() == Method::Invite;

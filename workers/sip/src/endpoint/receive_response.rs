@@ -230,7 +230,7 @@ impl Endpoint {
         };
         dialog.pending.invite_out = Some(id).filter(|_| state == State::Early);
         dialog.pending.offer = Some(Offer::Ours(Carrier::Client(id))).filter(|_| entry.has_offer);
-        let dialog = self.dialogs.insert(dialog);
+        let dialog = self.dialogs.insert(Box::new(dialog));
         if let Some(entry) = self.table.client(id) {
             entry.forks.push(dialog);
         }

@@ -10,7 +10,7 @@
 //! | `deadlines` | instant, handle |
 //! | `paths` | connection, or remote address of a request that waits for its final response; handle |
 
-use std::{collections::BTreeSet, net::SocketAddr, time::Instant};
+use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Instant};
 
 use foldhash::quality::FixedState;
 use hashbrown::HashMap;
@@ -50,14 +50,14 @@ pub(super) trait Due {
     fn scheduled(&mut self) -> &mut Option<Instant>;
 }
 
-/// The transactions.
+/// The transactions; each in a place of its own, so that the room of those that are over is given back.
 #[derive(Debug)]
 pub(super) struct Table {
-    servers: HashMap<ServerTransaction, ServerEntry, FixedState>,
-    clients: HashMap<ClientTransaction, ClientEntry, FixedState>,
-    server_keys: HashMap<Box<[u8]>, ServerTransaction, FixedState>,
-    client_keys: HashMap<Box<[u8]>, ClientTransaction, FixedState>,
-    merge_keys: HashMap<Box<[u8]>, ServerTransaction, FixedState>,
+    servers: HashMap<ServerTransaction, Box<ServerEntry>, FixedState>,
+    clients: HashMap<ClientTransaction, Box<ClientEntry>, FixedState>,
+    server_keys: HashMap<Arc<[u8]>, ServerTransaction, FixedState>,
+    client_keys: HashMap<Arc<[u8]>, ClientTransaction, FixedState>,
+    merge_keys: HashMap<Arc<[u8]>, ServerTransaction, FixedState>,
     deadlines: BTreeSet<(Instant, Owner)>,
     paths: BTreeSet<(Path, Owner)>,
     next: u64,
@@ -98,11 +98,11 @@ impl Table {
     pub(super) fn insert_server(&mut self, entry: ServerEntry) -> ServerTransaction {
         self.next += 1;
         let id = ServerTransaction(self.next);
-        self.server_keys.insert(entry.key.clone(), id);
+        self.server_keys.insert(Arc::clone(&entry.key), id);
         if let Some(key) = &entry.merge_key {
-            self.merge_keys.insert(key.clone(), id);
+            self.merge_keys.insert(Arc::clone(key), id);
         }
-        self.servers.insert(id, entry);
+        self.servers.insert(id, Box::new(entry));
         self.file_server(id);
         id
     }
@@ -110,8 +110,8 @@ impl Table {
     pub(super) fn insert_client(&mut self, entry: ClientEntry) -> ClientTransaction {
         self.next += 1;
         let id = ClientTransaction(self.next);
-        self.client_keys.insert(entry.key.clone(), id);
-        self.clients.insert(id, entry);
+        self.client_keys.insert(Arc::clone(&entry.key), id);
+        self.clients.insert(id, Box::new(entry));
         self.file_client(id);
         id
     }
@@ -129,11 +129,11 @@ impl Table {
     }
 
     pub(super) fn server(&mut self, id: ServerTransaction) -> Option<&mut ServerEntry> {
-        self.servers.get_mut(&id)
+        self.servers.get_mut(&id).map(Box::as_mut)
     }
 
     pub(super) fn client(&mut self, id: ClientTransaction) -> Option<&mut ClientEntry> {
-        self.clients.get_mut(&id)
+        self.clients.get_mut(&id).map(Box::as_mut)
     }
 
     /// Files the transaction under its present deadline and path; to be called after every change to it. An unreachable
@@ -141,7 +141,7 @@ impl Table {
     pub(super) fn file_server(&mut self, id: ServerTransaction) {
         if let Some(entry) = self.servers.get_mut(&id) {
             let owner = Owner::Server(id);
-            file(&mut self.deadlines, owner, entry);
+            file(&mut self.deadlines, owner, &mut **entry);
             let path = entry.flow.connection.map(Path::Connection);
             list(&mut self.paths, owner, &mut entry.path, path);
         }
@@ -151,7 +151,7 @@ impl Table {
     pub(super) fn file_client(&mut self, id: ClientTransaction) {
         if let Some(entry) = self.clients.get_mut(&id) {
             let owner = Owner::Client(id);
-            file(&mut self.deadlines, owner, entry);
+            file(&mut self.deadlines, owner, &mut **entry);
             let path = match Path::from(&entry.flow) {
                 path @ Path::Connection(_) => Some(path),
                 path @ Path::Peer(..) => Some(path).filter(|_| entry.waits()),
@@ -160,7 +160,7 @@ impl Table {
         }
     }
 
-    pub(super) fn remove_server(&mut self, id: ServerTransaction) -> Option<ServerEntry> {
+    pub(super) fn remove_server(&mut self, id: ServerTransaction) -> Option<Box<ServerEntry>> {
         let entry = self.servers.remove(&id)?;
         let owner = Owner::Server(id);
         self.server_keys.remove(&entry.key);
@@ -176,7 +176,7 @@ impl Table {
         Some(entry)
     }
 
-    pub(super) fn remove_client(&mut self, id: ClientTransaction) -> Option<ClientEntry> {
+    pub(super) fn remove_client(&mut self, id: ClientTransaction) -> Option<Box<ClientEntry>> {
         let entry = self.clients.remove(&id)?;
         let owner = Owner::Client(id);
         self.client_keys.remove(&entry.key);
