@@ -232,7 +232,10 @@ impl Outcome {
             | Reason::CallerHungUp
             | Reason::CalleeHungUp
             | Reason::AckMissing
-            | Reason::TransferFailed => Self::Answered,
+            | Reason::TransferFailed
+            | Reason::AnswerMissing
+            | Reason::DialogLost => Self::Answered,
+            Reason::NoMedia if status < 300 => Self::Answered,
             Reason::CallerCancelled => Self::Cancelled,
             Reason::Forced if status < 300 => Self::Answered,
             Reason::Forced => Self::Cancelled,

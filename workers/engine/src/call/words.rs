@@ -260,6 +260,10 @@ pub enum Reason {
     TransferFailed,
     /// The operator ended it.
     Forced,
+    /// A peer acknowledged our offer without answering it.
+    AnswerMissing,
+    /// A peer no longer knows its dialog: 408, 481 or silence to a request inside.
+    DialogLost,
 }
 
 impl From<LocalFailure> for Reason {
@@ -304,6 +308,8 @@ impl Reason {
             Self::NoPorts => "no_ports",
             Self::TransferFailed => "transfer_failed",
             Self::Forced => "forced",
+            Self::AnswerMissing => "answer_missing",
+            Self::DialogLost => "dialog_lost",
         }
     }
 }
