@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use um_media::{
     Direction, LocalMedia, Negotiation, PortPair,
-    sdp::{AgreedCodec, Agreement, Codec, Kinship, Proposal},
+    sdp::{AgreedCodec, Agreement, AudioAgreement, Codec, Kinship, Proposal},
 };
 
 use crate::{
@@ -75,7 +75,7 @@ impl Audio {
     /// Why the answer cannot be used, in words.
     pub(crate) fn on_answer(&mut self, now: Instant, answer: &[u8]) -> Result<(), String> {
         let agreement = self.negotiation.handle_answer(answer).map_err(|error| error.to_string())?;
-        if agreement.kinship == Kinship::Foreign {
+        if agreement.kinship() == Kinship::Foreign {
             return Err("the answer has no codec of the offer".into());
         }
         self.settle(now)
@@ -108,17 +108,17 @@ impl Audio {
     fn agreement(&self) -> Result<Agreement, String> {
         let proposal = self.negotiation.proposal().ok_or("there is no offer")?;
         let speech =
-            proposal.codecs.iter().find(|codec| law(codec).is_some()).ok_or("the offer has no G.711")?;
-        let events = proposal.codecs.iter().find(|codec| is_events(codec));
+            proposal.codecs().iter().find(|codec| law(codec).is_some()).ok_or("the offer has no G.711")?;
+        let events = proposal.codecs().iter().find(|codec| is_events(codec));
         let accepted = [Some(speech), events].into_iter().flatten();
-        Ok(Agreement {
+        Ok(Agreement::Audio(AudioAgreement {
             kinship: Kinship::Common,
             codecs: accepted.map(|codec| AgreedCodec { call: codec.clone(), leg: codec.clone() }).collect(),
             remote: um_media::RemoteMedia { rtp: self.local, rtcp: self.local },
             direction: Direction::SendRecv,
             ptime: Some(20),
             max_ptime: None,
-        })
+        }))
     }
 
     fn settle(&mut self, now: Instant) -> Result<(), String> {

@@ -228,6 +228,10 @@ impl Ledger {
                 };
                 if belongs { Ok(()) } else { Err(format!("call {caller}: media of {leg:?} goes to {rtp}")) }
             }
+            RelayCommand::PlayTone { relay, .. } => {
+                let open = self.relays.get(relay).is_some_and(|facts| !facts.closing);
+                if open { Ok(()) } else { Err(format!("{relay:?} is not open and plays a tone")) }
+            }
             RelayCommand::Close { relay } => match self.relays.get_mut(relay) {
                 Some(facts) if !facts.closing => {
                     facts.closing = true;

@@ -37,6 +37,16 @@ pub enum RelayCommand {
         /// Where that far end is and what it speaks.
         remote: Box<Remote>,
     },
+    /// Send a telephone event to the far end of a leg (RFC 4733); has no answer. Ignored when the relay is not open or the leg has agreed
+    /// on no telephone events.
+    PlayTone {
+        /// The relay to send from.
+        relay: RelayId,
+        /// The leg whose far end is to hear it.
+        leg: Leg,
+        /// The event.
+        tone: Tone,
+    },
     /// Close the ports; answered by [`RelayEvent::Closed`]. Ignored when the relay is not open.
     Close {
         /// The relay to close.
@@ -49,7 +59,7 @@ impl RelayCommand {
     pub fn relay(&self) -> RelayId {
         match self {
             Self::Open(open) => open.relay,
-            Self::SetRemote { relay, .. } | Self::Close { relay } => *relay,
+            Self::SetRemote { relay, .. } | Self::PlayTone { relay, .. } | Self::Close { relay } => *relay,
         }
     }
 }
@@ -98,10 +108,53 @@ pub struct Remote {
     pub signalling: IpAddr,
     /// Further networks that media may come from while latching is open (line field `access.allow`).
     pub allow: Arc<[IpNet]>,
-    /// Payload type numbers of this leg.
-    pub payloads: PayloadMaps,
-    /// RTP clock of the leg's first codec, in Hz.
-    pub clock_rate: u32,
+    /// What its packets are.
+    pub payload: Payload,
+}
+
+/// What the packets of one leg are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Payload {
+    /// RTP.
+    Rtp {
+        /// Payload type numbers of this leg.
+        maps: Box<PayloadMaps>,
+        /// RTP clock of the leg's first codec, in Hz.
+        clock_rate: u32,
+        /// What we can send there by ourselves.
+        own: Own,
+    },
+    /// Datagrams that pass as they are (UDPTL): nothing in them is read.
+    Opaque,
+}
+
+/// What we can send on a leg by ourselves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Own {
+    /// Payload type number of telephone events.
+    pub events: Option<u8>,
+    /// What keeps a far end from taking a hold of the other one for its end.
+    pub silence: Option<Silence>,
+}
+
+/// Silence, or comfort noise, as packets of 20 ms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Silence {
+    /// Payload type number.
+    pub payload: u8,
+    /// The octet that fills it.
+    pub octet: u8,
+    /// Octets of a packet, at most 160.
+    pub octets: u8,
+}
+
+/// A telephone event to be sent (RFC 4733 section 2.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tone {
+    /// 0 to 9 are the digits, 10 the star, 11 the pound sign, 12 to 15 the letters A to D, 16 a hook flash.
+    pub event: u8,
+    /// How long it lasts, in ms; made at least 40 and at most 8 000.
+    pub milliseconds: u16,
 }
 
 /// What a media thread reports to the owning shard.

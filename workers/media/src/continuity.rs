@@ -7,6 +7,7 @@
 use std::time::{Duration, Instant};
 
 use crate::{
+    generate::Header,
     reception::{extend, near, ticks},
     rtp::RtpView,
 };
@@ -97,7 +98,12 @@ impl Continuity {
                 packet.set_marker();
                 self.join(now, ssrc, sequence, timestamp, clock_rate)
             }
-            None => self.join(now, ssrc, sequence, timestamp, clock_rate),
+            None => {
+                if self.sent_at.is_some() {
+                    packet.set_marker();
+                }
+                self.join(now, ssrc, sequence, timestamp, clock_rate)
+            }
         };
         let extended = extend(source.highest, sequence);
         packet.set_ssrc(self.ssrc);
@@ -112,6 +118,28 @@ impl Continuity {
         self.packets = self.packets.wrapping_add(1);
         self.octets = self.octets.wrapping_add(u32::try_from(packet.payload_length()).unwrap_or(0));
         Ok(())
+    }
+
+    /// Numbers a packet of our own between those of the far end, whose numbers move on by one. It carries `timestamp`, or the present time.
+    pub fn insert(&mut self, now: Instant, clock_rate: u32, timestamp: Option<u32>) -> Header {
+        self.sequence = self.sequence.wrapping_add(1);
+        if let Some(source) = &mut self.source {
+            source.sequence_offset = source.sequence_offset.wrapping_add(1);
+        }
+        let timestamp = timestamp.unwrap_or_else(|| {
+            self.timestamp = self.timestamp_at(now, clock_rate);
+            self.sent_at = Some(now);
+            self.timestamp
+        });
+        Header { sequence: self.sequence, timestamp, ssrc: self.ssrc }
+    }
+
+    /// Numbers a packet of our own that stands in for the far end's; what comes from there next begins anew behind it.
+    pub fn take_over(&mut self, now: Instant, clock_rate: u32) -> Header {
+        self.timestamp = self.timestamp_at(now, clock_rate);
+        self.sequence = self.sequence.wrapping_add(1);
+        (self.sent_at, self.source) = (Some(now), None);
+        Header { sequence: self.sequence, timestamp: self.timestamp, ssrc: self.ssrc }
     }
 
     /// Returns our SSRC.
@@ -135,16 +163,21 @@ impl Continuity {
 
     /// Places a stream whose next packet is given right behind what was sent.
     fn join(&self, now: Instant, ssrc: u32, sequence: u16, timestamp: u32, clock_rate: u32) -> Source {
-        let passed = self
-            .sent_at
-            .map_or(0, |sent_at| ticks(now.saturating_duration_since(sent_at), clock_rate).max(1));
         let next = self.sequence.wrapping_add(1);
         Source {
             ssrc,
             highest: u64::from(sequence) + (1 << 16),
             sequence_offset: next.wrapping_sub(sequence),
-            timestamp_offset: self.timestamp.wrapping_add(passed).wrapping_sub(timestamp),
+            timestamp_offset: self.timestamp_at(now, clock_rate).wrapping_sub(timestamp),
         }
+    }
+
+    /// Returns the timestamp of our stream at `now`, ahead of the last one.
+    fn timestamp_at(&self, now: Instant, clock_rate: u32) -> u32 {
+        let passed = self
+            .sent_at
+            .map_or(0, |sent_at| ticks(now.saturating_duration_since(sent_at), clock_rate).max(1));
+        self.timestamp.wrapping_add(passed)
     }
 }
 

@@ -46,6 +46,10 @@ pub struct LegCounters {
     pub rtcp_received: u64,
     /// RTCP packets handed to the socket.
     pub rtcp_sent: u64,
+    /// Datagrams of a fax taken.
+    pub opaque_received: u64,
+    /// Datagrams of a fax handed to the socket.
+    pub opaque_sent: u64,
     /// Packets expected by sequence number that did not come (RFC 3550 appendix A.3); never below 0.
     pub rtp_lost: u64,
     /// Inter-arrival jitter at the end, in units of the RTP clock (RFC 3550 appendix A.8).

@@ -10,6 +10,7 @@ pub mod counters;
 pub mod demux;
 #[cfg(test)]
 mod epoch;
+pub mod generate;
 pub mod latch;
 pub mod leg;
 pub mod payload;
@@ -20,7 +21,10 @@ pub mod rtcp;
 pub mod rtp;
 pub mod sdp;
 
-pub use command::{LegPlan, OpenError, OpenRelay, RelayCommand, RelayEvent, RelayId, Remote, Treatment};
+pub use command::{
+    LegPlan, OpenError, OpenRelay, Own, Payload, RelayCommand, RelayEvent, RelayId, Remote, Silence, Tone,
+    Treatment,
+};
 pub use counters::{LegCounters, RelayCounters};
 pub use leg::{Component, Leg};
 pub use payload::{PayloadMap, PayloadMaps};

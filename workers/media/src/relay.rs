@@ -1,15 +1,17 @@
 //! The media of one call: packets of one leg in, the same packets for the other leg out, or the reason why not.
 //!
 //! A packet passes demultiplexing, parsing, latching, direction, payload mapping and, when passthrough is disabled, our own stream
-//! ([`Continuity`]). Nothing here allocates per packet. There is no timer: latching windows are judged when a packet comes.
+//! ([`Continuity`]). Nothing here allocates per packet. Latching windows are judged when a packet comes; the only timer is that of what
+//! we send by ourselves ([`Generator`]). While a fax is agreed its datagrams pass unread.
 
 use std::{net::SocketAddr, time::Instant};
 
 use crate::{
-    command::{Remote, Treatment},
+    command::{Own, Payload, Remote, Tone, Treatment},
     continuity::{Continuity, mix},
     counters::{LegCounters, RelayCounters},
     demux::{Packet, classify},
+    generate::Generator,
     latch::{Latch, Verdict},
     leg::{Component, Leg},
     payload::PayloadMaps,
@@ -65,6 +67,7 @@ struct Side {
     far: Option<Far>,
     stream: Continuity,
     reception: Reception,
+    generator: Generator,
 }
 
 #[derive(Debug)]
@@ -72,14 +75,25 @@ struct Far {
     rtp: Latch,
     rtcp: Latch,
     direction: Direction,
-    payloads: PayloadMaps,
-    clock_rate: u32,
+    carries: Carries,
+}
+
+/// What the packets of a far end are.
+#[derive(Debug)]
+enum Carries {
+    Rtp { maps: Box<PayloadMaps>, clock_rate: u32, own: Own },
+    Opaque,
 }
 
 impl Relay {
     /// Creates a relay without far ends; SSRCs and first numbers of its own streams come from `seed`.
     pub fn new(now: Instant, treatment: Treatment, seed: u64) -> Self {
-        let side = |seed| Side { far: None, stream: Continuity::new(seed), reception: Reception::default() };
+        let side = |seed| Side {
+            far: None,
+            stream: Continuity::new(seed),
+            reception: Reception::default(),
+            generator: Generator::default(),
+        };
         Self {
             treatment,
             opened_at: now,
@@ -92,8 +106,17 @@ impl Relay {
 
     /// Sets or replaces the far end of a leg, as an answer settled it.
     pub fn set_remote(&mut self, now: Instant, leg: Leg, remote: Remote) {
-        let Remote { media, direction, signalling, allow, payloads, clock_rate } = remote;
-        let clock_rate = clock_rate.clamp(1, HIGHEST_CLOCK_RATE);
+        let Remote { media, direction, signalling, allow, payload } = remote;
+        let carries = match payload {
+            Payload::Rtp { maps, clock_rate, own } => {
+                Carries::Rtp { maps, clock_rate: clock_rate.clamp(1, HIGHEST_CLOCK_RATE), own }
+            }
+            Payload::Opaque => Carries::Opaque,
+        };
+        let held = match carries {
+            Carries::Rtp { .. } => direction != Direction::SendRecv,
+            Carries::Opaque => false,
+        };
         let side = self.side_mut(leg);
         let (rtp, rtcp) = match side.far.take() {
             Some(Far { mut rtp, mut rtcp, .. }) => {
@@ -106,7 +129,44 @@ impl Relay {
                 Latch::open(now, media.rtcp, signalling, allow),
             ),
         };
-        side.far = Some(Far { rtp, rtcp, direction, payloads, clock_rate });
+        side.far = Some(Far { rtp, rtcp, direction, carries });
+        self.side_mut(leg.other()).generator.hold(now, held);
+    }
+
+    /// Sends a telephone event to the far end of a leg, if it takes events.
+    pub fn play_tone(&mut self, now: Instant, leg: Leg, tone: Tone) {
+        let side = self.side_mut(leg);
+        if let Some(Far { carries: Carries::Rtp { own: Own { events: Some(_), .. }, .. }, .. }) = side.far {
+            side.generator.play(now, tone);
+        }
+    }
+
+    /// Returns when [`Self::handle_timeout`] has to be called next.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        [&self.inbound, &self.outbound].into_iter().filter_map(|side| side.generator.poll_timeout()).min()
+    }
+
+    /// Writes the next packet of our own that is due to the front of `buffer`; to be called until there is none.
+    pub fn handle_timeout(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit> {
+        for leg in Leg::ALL {
+            let side = self.side_mut(leg);
+            let (own, clock_rate, destination) = match &side.far {
+                Some(Far { carries: Carries::Rtp { own, clock_rate, .. }, direction, rtp, .. }) => {
+                    (*own, *clock_rate, rtp.destination().filter(|_| direction.sends()))
+                }
+                Some(Far { carries: Carries::Opaque, .. }) | None => (Own::default(), 1, None),
+            };
+            // What is due to one who must not be sent to is over all the same.
+            let own = if destination.is_some() { own } else { Own::default() };
+            let length = side.generator.generate(now, own, clock_rate, &mut side.stream, buffer);
+            if let (Some(length), Some(destination)) = (length, destination) {
+                let sent = self.counters.leg_mut(leg);
+                sent.rtp_sent += 1;
+                sent.rtp_octets_sent += octets(length);
+                return Some(Transmit { leg, component: Component::Rtp, destination, length });
+            }
+        }
+        None
     }
 
     /// Takes a datagram of `length` octets at the front of `buffer`, which came to `component` of `leg`.
@@ -122,6 +182,12 @@ impl Relay {
         buffer: &mut [u8],
         length: usize,
     ) -> Result<Transmit, Discard> {
+        if self.side(leg).far.as_ref().is_some_and(Far::is_opaque) {
+            return match component {
+                Component::Rtp => self.handle_opaque(now, leg, source, length),
+                Component::Rtcp => self.discard(leg, Discard::Malformed),
+            };
+        }
         let packet = buffer.get(..length).map_or(Packet::Unknown, classify);
         match (packet, component) {
             (Packet::Rtp, Component::Rtp) => self.handle_rtp(now, leg, source, buffer, length),
@@ -159,33 +225,70 @@ impl Relay {
             Verdict::Latched => counters.latched += 1,
             Verdict::Foreign => return self.discard(leg, Discard::ForeignSource),
         }
+        // A fax takes nothing of the audio before it.
+        let Carries::Rtp { maps, clock_rate, .. } = &far.carries else {
+            return self.discard(leg, Discard::Malformed);
+        };
+        let clock_rate = *clock_rate;
         if !far.direction.receives() {
             return self.discard(leg, Discard::WrongDirection);
         }
         counters.rtp_received += 1;
         counters.rtp_octets_received += octets(length);
         counters.last_rtp_after = Some(since_open);
-        from.reception.on_packet(now, packet.ssrc(), packet.sequence(), packet.timestamp(), far.clock_rate);
+        from.reception.on_packet(now, packet.ssrc(), packet.sequence(), packet.timestamp(), clock_rate);
         let Some(target) = to.far.as_ref() else { return self.discard(leg, Discard::NoDestination) };
+        let Carries::Rtp { maps: target_maps, .. } = &target.carries else {
+            return self.discard(leg, Discard::NoDestination);
+        };
         if !target.direction.sends() {
             return self.discard(leg, Discard::WrongDirection);
         }
         let Some(destination) = target.rtp.destination() else {
             return self.discard(leg, Discard::NoDestination);
         };
-        let call = far.payloads.received.map(packet.payload_type());
-        packet.set_payload_type(target.payloads.sent.map(call));
+        let call = maps.received.map(packet.payload_type());
+        packet.set_payload_type(target_maps.sent.map(call));
         match treatment {
             Treatment::Passthrough => {}
             Treatment::Terminated => {
-                if to.stream.rewrite(now, &mut packet, far.clock_rate).is_err() {
+                if to.stream.rewrite(now, &mut packet, clock_rate).is_err() {
                     return self.discard(leg, Discard::StaleStream);
                 }
             }
         }
+        to.generator.on_packet(now);
         let sent = self.counters.leg_mut(leg.other());
         sent.rtp_sent += 1;
         sent.rtp_octets_sent += octets(length);
+        Ok(Transmit { leg: leg.other(), component: Component::Rtp, destination, length })
+    }
+
+    /// Takes a datagram of `leg` that nothing is known of but its source.
+    fn handle_opaque(
+        &mut self,
+        now: Instant,
+        leg: Leg,
+        source: SocketAddr,
+        length: usize,
+    ) -> Result<Transmit, Discard> {
+        let (from, to, counters) = self.split(leg);
+        let Some(far) = &mut from.far else { return self.discard(leg, Discard::ForeignSource) };
+        // 0 is one that was too long for the buffer.
+        if length == 0 {
+            return self.discard(leg, Discard::Malformed);
+        }
+        match far.rtp.accept(now, source) {
+            Verdict::Known => {}
+            Verdict::Latched => counters.latched += 1,
+            Verdict::Foreign => return self.discard(leg, Discard::ForeignSource),
+        }
+        counters.opaque_received += 1;
+        let target = to.far.as_ref().filter(|target| target.is_opaque());
+        let Some(destination) = target.and_then(|target| target.rtp.destination()) else {
+            return self.discard(leg, Discard::NoDestination);
+        };
+        self.counters.leg_mut(leg.other()).opaque_sent += 1;
         Ok(Transmit { leg: leg.other(), component: Component::Rtp, destination, length })
     }
 
@@ -283,6 +386,15 @@ impl Relay {
         match leg {
             Leg::Inbound => &mut self.inbound,
             Leg::Outbound => &mut self.outbound,
+        }
+    }
+}
+
+impl Far {
+    fn is_opaque(&self) -> bool {
+        match self.carries {
+            Carries::Rtp { .. } => false,
+            Carries::Opaque => true,
         }
     }
 }

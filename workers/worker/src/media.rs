@@ -6,9 +6,11 @@
 //! 1. wait for packets, orders, or the second to be over;
 //! 2. read a bounded batch of each socket that has packets, relay each packet and send the batch;
 //! 3. carry out a bounded number of orders;
-//! 4. deliver what signalling has to know;
-//! 5. once a second, publish the counters.
+//! 4. send what relays have to send by themselves now;
+//! 5. deliver what signalling has to know;
+//! 6. once a second, publish the counters.
 
+mod alarms;
 mod orders;
 mod sockets;
 mod table;
@@ -26,15 +28,16 @@ use std::{
 use mio::{Events, Poll, Token};
 use um_media::{RelayCommand, RelayEvent};
 
-pub use self::{
-    orders::{Full, Orders},
-    totals::{Board, Counter, Totals},
-};
 use self::{
+    alarms::Alarms,
     orders::{Inbox, Order},
     sockets::Batch,
     table::{Owner, Port, Table},
     totals::Snapshot,
+};
+pub use self::{
+    orders::{Full, Orders},
+    totals::{Board, Counter, Totals},
 };
 use crate::clock;
 
@@ -110,6 +113,7 @@ struct Driver<S> {
     events: Events,
     inbox: Inbox,
     table: Table,
+    alarms: Alarms,
     batch: Batch,
     /// Sockets whose last batch was full: the poll will not name them again by itself.
     unread: Vec<Token>,
@@ -132,6 +136,7 @@ impl<S: EventSink> Driver<S> {
             events: Events::with_capacity(EVENTS),
             inbox,
             table,
+            alarms: Alarms::default(),
             batch: Batch::new(),
             unread: Vec::new(),
             backlog: VecDeque::new(),
@@ -172,6 +177,7 @@ impl<S: EventSink> Driver<S> {
         }
         events.clear();
         self.events = events;
+        self.ring(now);
         self.deliver();
         if now >= self.flush_at {
             self.flush_at = now + FLUSH;
@@ -186,9 +192,29 @@ impl<S: EventSink> Driver<S> {
         } else if !self.backlog.is_empty() {
             RETRY
         } else {
-            let flush = self.flush_at.saturating_duration_since(clock::now());
+            let next = self.alarms.next().map_or(self.flush_at, |at| at.min(self.flush_at));
+            let next = next.saturating_duration_since(clock::now());
             // Orders that nobody waits for ring no bell.
-            if self.table.is_empty() { flush } else { flush.min(LOOK) }
+            if self.table.is_empty() { next } else { next.min(LOOK) }
+        }
+    }
+
+    /// Sends what relays have to send by themselves.
+    fn ring(&mut self, now: Instant) {
+        while let Some(slot) = self.alarms.take_due(now) {
+            let Some(open) = self.table.get_mut(slot) else { continue };
+            self.batch.clear();
+            for index in 0..self.batch.capacity() {
+                let Some(transmit) =
+                    self.batch.blank(index).and_then(|buffer| open.relay.handle_timeout(now, buffer))
+                else {
+                    break;
+                };
+                self.totals.on_generated(transmit);
+                self.batch.push(index, transmit);
+            }
+            self.batch.send_batch(open, &mut self.totals);
+            self.alarms.file(slot, open.relay.poll_timeout());
         }
     }
 
@@ -271,8 +297,15 @@ impl<S: EventSink> Driver<S> {
                 self.backlog.push_back(event);
             }
             RelayCommand::SetRemote { relay, leg, remote } => {
-                if let Some(open) = self.table.find_mut(relay) {
+                if let Some((slot, open)) = self.table.find_mut(relay) {
                     open.relay.set_remote(now, leg, *remote);
+                    self.alarms.file(slot, open.relay.poll_timeout());
+                }
+            }
+            RelayCommand::PlayTone { relay, leg, tone } => {
+                if let Some((slot, open)) = self.table.find_mut(relay) {
+                    open.relay.play_tone(now, leg, tone);
+                    self.alarms.file(slot, open.relay.poll_timeout());
                 }
             }
             RelayCommand::Close { relay } => {

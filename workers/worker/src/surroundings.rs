@@ -55,7 +55,9 @@ impl Surroundings for ShardSurroundings {
                 self.mailbox.post(Command::Input(Input::Relay(event)));
             }
             // The relay keeps its former far end; the next offer or answer sets it anew.
-            RelayCommand::SetRemote { relay, .. } => tracing::warn!(?relay, "the media threads are too busy"),
+            RelayCommand::SetRemote { relay, .. } | RelayCommand::PlayTone { relay, .. } => {
+                tracing::warn!(?relay, "the media threads are too busy")
+            }
             RelayCommand::Close { relay } => {
                 tracing::error!(?relay, "a relay cannot be closed: media threads are stuck")
             }

@@ -130,7 +130,7 @@ impl World {
                 }
             }
             RelayCommand::Close { .. } => RelayEvent::Closed { relay, counters: Box::default() },
-            RelayCommand::SetRemote { .. } => return,
+            RelayCommand::SetRemote { .. } | RelayCommand::PlayTone { .. } => return,
         };
         // The media side does one thing after the other.
         let delay = if self.scenario.services.slow_relays { 200 } else { 0 };

@@ -169,7 +169,7 @@ impl Rig {
         let event = match &command {
             RelayCommand::Open(_) if self.relays_open => Some(RelayEvent::Opened { relay }),
             RelayCommand::Close { .. } => Some(RelayEvent::Closed { relay, counters: Box::default() }),
-            RelayCommand::Open(_) | RelayCommand::SetRemote { .. } => None,
+            RelayCommand::Open(_) | RelayCommand::SetRemote { .. } | RelayCommand::PlayTone { .. } => None,
         };
         self.relays.push(command);
         if let Some(event) = event {

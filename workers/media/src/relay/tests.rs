@@ -10,6 +10,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
+    command::Silence,
     epoch::start,
     payload::PayloadMap,
     sdp::{Direction, RemoteMedia},
@@ -30,9 +31,13 @@ fn remote(rtp: &str) -> Remote {
         direction: Direction::SendRecv,
         signalling: rtp.ip(),
         allow: Arc::from([]),
-        payloads: PayloadMaps::default(),
-        clock_rate: 8000,
+        payload: rtp_of(PayloadMaps::default()),
     }
+}
+
+fn rtp_of(maps: PayloadMaps) -> Payload {
+    let own = Own { events: Some(101), silence: Some(Silence { payload: 0, octet: 0xFF, octets: 160 }) };
+    Payload::Rtp { maps: Box::new(maps), clock_rate: 8000, own }
 }
 
 fn relay(now: Instant, treatment: Treatment) -> Relay {
@@ -127,7 +132,7 @@ fn payload_types_are_mapped_per_leg() {
     sent.insert(96, 101);
     let mut received = PayloadMap::identity();
     received.insert(101, 96);
-    server.payloads = PayloadMaps { received, sent };
+    server.payload = rtp_of(PayloadMaps { received, sent });
     relay.set_remote(now, Leg::Outbound, server);
     let (_, to_server) = send(&mut relay, now, INBOUND, CALLER, &rtp(1, 1, 0x80 | 96)).unwrap();
     assert_eq!(to_server[1], 0x80 | 101);
@@ -272,4 +277,81 @@ proptest! {
             }
         }
     }
+}
+
+fn opaque(rtp: &str) -> Remote {
+    Remote { payload: Payload::Opaque, ..remote(rtp) }
+}
+
+#[test]
+fn a_fax_passes_unread_both_ways_and_audio_takes_its_place_again() {
+    let now = start();
+    let mut relay = relay(now, Treatment::Terminated);
+    relay.set_remote(now, Leg::Inbound, opaque(CALLER));
+    let datagram = [0, 1, 3, 0x80, 0, 0];
+    assert_eq!(send(&mut relay, now, INBOUND, CALLER, &datagram), Err(Discard::NoDestination));
+    relay.set_remote(now, Leg::Outbound, opaque(SERVER));
+    let (transmit, sent) = send(&mut relay, now, INBOUND, CALLER, &datagram).unwrap();
+    assert_eq!((transmit.destination, sent), (address(SERVER), datagram.to_vec()));
+    let (transmit, sent) = send(&mut relay, now, OUTBOUND, SERVER, &datagram).unwrap();
+    assert_eq!((transmit.destination, sent), (address(CALLER), datagram.to_vec()));
+    let stranger = send(&mut relay, now, INBOUND, "203.0.113.66:4000", &datagram);
+    assert_eq!(stranger, Err(Discard::ForeignSource));
+    assert_eq!((relay.counters().inbound.opaque_received, relay.counters().inbound.opaque_sent), (2, 1));
+    relay.set_remote(now, Leg::Inbound, remote(CALLER));
+    relay.set_remote(now, Leg::Outbound, remote(SERVER));
+    assert_eq!(send(&mut relay, now, INBOUND, CALLER, &datagram), Err(Discard::Malformed));
+    assert!(send(&mut relay, now, INBOUND, CALLER, &rtp(7, 1, 0)).is_ok());
+}
+
+/// Everything that the relay sends by itself within `time`.
+fn run(relay: &mut Relay, now: &mut Instant, time: Duration) -> Vec<(Leg, Vec<u8>)> {
+    let (end, mut packets) = (*now + time, Vec::new());
+    while let Some(at) = relay.poll_timeout().filter(|at| *at <= end) {
+        *now = at.max(*now);
+        let mut buffer = [0; 512];
+        while let Some(transmit) = relay.handle_timeout(*now, &mut buffer) {
+            packets.push((transmit.leg, buffer[..transmit.length].to_vec()));
+        }
+    }
+    *now = end;
+    packets
+}
+
+#[test]
+fn a_hold_of_one_far_end_is_silence_for_the_other() {
+    for direction in [Direction::RecvOnly, Direction::Inactive] {
+        let mut now = start();
+        let mut relay = relay(now, Treatment::Terminated);
+        send(&mut relay, now, INBOUND, CALLER, &rtp(7, 1, 0)).unwrap();
+        relay.set_remote(now, Leg::Inbound, Remote { direction, ..remote(CALLER) });
+        let packets = run(&mut relay, &mut now, Duration::from_secs(1));
+        assert_eq!(packets.len(), 48);
+        assert!(packets.iter().all(|(leg, packet)| *leg == Leg::Outbound && packet.len() == 172));
+        relay.set_remote(now, Leg::Inbound, remote(CALLER));
+        assert!(run(&mut relay, &mut now, Duration::from_secs(1)).is_empty());
+        // The stream goes on behind the silence.
+        let (_, sent) = send(&mut relay, now, INBOUND, CALLER, &rtp(7, 50, 0)).unwrap();
+        let sequence = |packet: &[u8]| u16::from_be_bytes([packet[2], packet[3]]);
+        assert_eq!(sequence(&sent), sequence(&packets[47].1).wrapping_add(1));
+        assert_eq!(sent[8..12], packets[0].1[8..12], "one SSRC");
+    }
+}
+
+#[test]
+fn an_injected_tone_stands_between_the_packets_of_the_far_end() {
+    let mut now = start();
+    let mut relay = relay(now, Treatment::Terminated);
+    let sequence = |packet: &[u8]| u16::from_be_bytes([packet[2], packet[3]]);
+    let (_, before) = send(&mut relay, now, INBOUND, CALLER, &rtp(7, 1, 0)).unwrap();
+    relay.play_tone(now, Leg::Outbound, Tone { event: 5, milliseconds: 100 });
+    let packets = run(&mut relay, &mut now, Duration::from_secs(1));
+    assert_eq!(packets.len(), 7);
+    assert!(packets.iter().all(|(leg, packet)| *leg == Leg::Outbound && packet[1] & 0x7F == 101));
+    let (_, after) = send(&mut relay, now, INBOUND, CALLER, &rtp(7, 2, 0)).unwrap();
+    assert_eq!(sequence(&after), sequence(&before).wrapping_add(8));
+    let far = Remote { payload: Payload::Opaque, ..remote(SERVER) };
+    relay.set_remote(now, Leg::Outbound, far);
+    relay.play_tone(now, Leg::Outbound, Tone { event: 5, milliseconds: 100 });
+    assert_eq!(relay.poll_timeout(), None, "a fax machine hears no digits");
 }

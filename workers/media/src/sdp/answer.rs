@@ -4,12 +4,32 @@ use super::{
     audio::{Audio, RemoteMedia},
     codec::{Codec, DEFAULT_CLOCK_RATE},
     direction::Direction,
+    image::Image,
 };
 use crate::payload::PayloadMaps;
 
 /// An answer, matched to the offer that it answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Agreement {
+pub enum Agreement {
+    /// About an audio stream.
+    Audio(AudioAgreement),
+    /// About a fax stream.
+    Image(Image),
+}
+
+impl Agreement {
+    /// Returns whether its codecs were offered; a fax always is what was offered.
+    pub fn kinship(&self) -> Kinship {
+        match self {
+            Self::Audio(audio) => audio.kinship,
+            Self::Image(_) => Kinship::Common,
+        }
+    }
+}
+
+/// An answered audio stream, matched to the offer that it answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AudioAgreement {
     /// Whether the codecs were offered.
     pub kinship: Kinship,
     /// Accepted formats in the order of the answer; at least one is speech.
@@ -43,10 +63,16 @@ pub struct AgreedCodec {
     pub leg: Codec,
 }
 
-impl Agreement {
-    /// Matches an answered stream to the codecs that we offered.
-    pub(super) fn of(offered: &[Codec], answered: &Audio) -> Self {
-        let common = common(offered, &answered.codecs);
+impl AudioAgreement {
+    /// Matches an answered stream to the codecs that we offered, which this dialog may have numbered anew.
+    pub(super) fn of(offered: &[AgreedCodec], answered: &Audio) -> Self {
+        let numbered: Vec<Codec> = offered.iter().map(|codec| codec.leg.clone()).collect();
+        let mut common = common(&numbered, &answered.codecs);
+        for codec in &mut common {
+            if let Some(ours) = offered.iter().find(|ours| ours.leg.payload == codec.call.payload) {
+                codec.call = ours.call.clone();
+            }
+        }
         let (kinship, codecs) = if common.iter().any(|codec| codec.call.is_speech()) {
             (Kinship::Common, common)
         } else {
@@ -74,27 +100,16 @@ pub(super) fn common(call: &[Codec], leg: &[Codec]) -> Vec<AgreedCodec> {
         .collect()
 }
 
-/// Who made the offer that an agreement settles; it decides whose numbers the far end puts in its packets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Offerer {
-    /// We did: the far end sends our numbers, and expects its own.
-    Us,
-    /// The far end did: our answer repeats its numbers, both ways.
-    Peer,
-}
-
-/// Returns the payload maps of a leg.
-pub(super) fn payload_maps(codecs: &[AgreedCodec], offerer: Offerer) -> PayloadMaps {
+/// Returns the payload maps of a leg; `offered` is what we offered there, empty if the far end did.
+pub(super) fn payload_maps(codecs: &[AgreedCodec], offered: &[AgreedCodec]) -> PayloadMaps {
     let mut maps = PayloadMaps::default();
     for codec in codecs {
         maps.sent.insert(codec.call.payload, codec.leg.payload);
         maps.received.insert(codec.leg.payload, codec.call.payload);
     }
-    if offerer == Offerer::Us {
-        // Some answerers send the numbers of their own answer instead: those stay mapped where they mean nothing else.
-        for codec in codecs {
-            maps.received.insert(codec.call.payload, codec.call.payload);
-        }
+    // Some answerers send the numbers of their own answer instead: those stay mapped where they mean nothing else.
+    for codec in offered.iter().filter(|ours| codecs.iter().any(|codec| codec.call == ours.call)) {
+        maps.received.insert(codec.leg.payload, codec.call.payload);
     }
     maps
 }

@@ -71,7 +71,10 @@ fn check_profile(protocol: &str) -> Result<(), Unusable> {
 }
 
 /// Reads the media's own c-line, else the session's.
-fn connection_address(session: &sdp_types::Session, media: &sdp_types::Media) -> Result<IpAddr, Unusable> {
+pub(super) fn connection_address(
+    session: &sdp_types::Session,
+    media: &sdp_types::Media,
+) -> Result<IpAddr, Unusable> {
     let connection = media.connections.first().or(session.connection.as_ref()).ok_or(Unusable::NoAddress)?;
     if connection.nettype != sdp_types::NetType::In {
         return Err(Unusable::AddressNotNumeric);

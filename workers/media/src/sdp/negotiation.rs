@@ -1,14 +1,15 @@
 //! The offer/answer state of one leg (RFC 3264, RFC 6337): which side's offer is pending, and what holds since the last answer.
 //!
 //! ```text
-//!            handle_offer                answer / answer_locally
+//!            handle_offer                answer / answer_locally / answer_joining
 //!   Quiet ───────────────▶ PeerOffered ─────────────────────────▶ Quiet     (reject_offer: what held before still holds)
 //!     │        offer                       handle_answer
-//!     └──────────────────▶ WeOffered ───────────────────────────▶ Quiet     (withdraw_offer: likewise)
+//!     └──────────────────▶ WeOffered ───────────────────────────▶ Quiet     (withdraw_offer: likewise, until commit)
 //! ```
 //!
-//! A call has one negotiation per dialog. The caller's becomes a [`Proposal`] for the other leg, the far end's answer an
-//! [`Agreement`] from which the caller is answered. An answer given once is repeated as it was (RFC 3261 section 13.2.1).
+//! A call has one negotiation per dialog, a forked INVITE one per early dialog (its clones). The caller's becomes a [`Proposal`] for the
+//! other leg, the far end's answer an [`Agreement`] from which the caller is answered. An answer given once is repeated as it was
+//! (RFC 3261 section 13.2.1). The stream is audio, or a fax that took its place (T.38).
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -16,18 +17,25 @@ use bytes::Bytes;
 use ipnet::IpNet;
 
 use super::{
-    answer::{AgreedCodec, Agreement, Kinship, Offerer, clock_rate, common, payload_maps},
-    audio::{Audio, RemoteMedia},
+    answer::{AgreedCodec, Agreement, AudioAgreement, Kinship, clock_rate, common, payload_maps},
+    audio::Audio,
     codec::Codec,
+    description::{Description, LocalMedia, Stream},
     direction::Direction,
-    error::{AnswerError, OfferError, WrongState},
-    line::{Description, Draft, LocalMedia, Slots},
-    offer::Proposal,
+    draft::{AudioSketch, Draft, Sketch},
+    error::{AnswerError, OfferError, Unusable, WrongState},
+    image::{Image, ImageTerms},
+    lines::{Kind, Lines, Placing},
+    numbers::Numbers,
+    offer::{AudioProposal, Proposal, Proposed},
+    settled::{Agreed, Change, Settled},
 };
-use crate::command::Remote;
+use crate::command::{Payload, Remote};
+
+mod answering;
 
 /// One leg's side of offer and answer.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Negotiation {
     session_id: u64,
     version: u64,
@@ -35,30 +43,32 @@ pub struct Negotiation {
     pending: Pending,
     settled: Option<Settled>,
     /// The m-lines of this dialog, since its first description.
-    slots: Option<Slots>,
+    lines: Option<Lines>,
+    numbers: Numbers,
     /// The last description that we sent.
     sent: Option<Bytes>,
+    /// What held before our last offer.
+    before: Option<Box<Before>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Pending {
     Quiet,
-    PeerOffered { audio: Audio, slots: Slots },
-    WeOffered { proposal: Proposal },
+    PeerOffered { stream: Stream, lines: Lines },
+    WeOffered { offered: Offered },
 }
 
-/// What the last answer settled.
-#[derive(Debug)]
-struct Settled {
-    offerer: Offerer,
-    codecs: Vec<AgreedCodec>,
-    /// What we offered, to match a repeated answer; what the peer offered, to offer it on once more.
-    proposal: Proposal,
-    remote: RemoteMedia,
-    /// Our own direction.
-    direction: Direction,
-    /// Our answer, when the offer was the peer's.
-    answer: Option<Bytes>,
+/// What we offered.
+#[derive(Debug, Clone)]
+enum Offered {
+    Audio { codecs: Vec<AgreedCodec>, direction: Direction },
+    Image(ImageTerms),
+}
+
+#[derive(Debug, Clone)]
+struct Before {
+    settled: Option<Settled>,
+    lines: Option<Lines>,
 }
 
 /// An answer to be sent.
@@ -81,38 +91,53 @@ impl Negotiation {
             local,
             pending: Pending::Quiet,
             settled: None,
-            slots: None,
+            lines: None,
+            numbers: Numbers::default(),
             sent: None,
+            before: None,
         }
     }
 
-    /// Takes an offer of the peer, in an INVITE or re-INVITE.
+    /// Takes an offer of the peer: in an INVITE, UPDATE or PRACK, or in the response to a request of ours without one.
     ///
     /// # Errors
     /// When it is malformed (400), has no stream for us (488), or another offer is pending (491, 500). Nothing changes then.
     pub fn handle_offer(&mut self, body: &[u8]) -> Result<(), OfferError> {
-        match self.pending {
-            Pending::Quiet => {}
-            Pending::PeerOffered { .. } => return Err(WrongState::PeerOfferPending.into()),
-            Pending::WeOffered { .. } => return Err(WrongState::OurOfferPending.into()),
-        }
-        let description = Description::parse(body)?;
-        let (slot, audio) = description.audio()?;
-        self.pending = Pending::PeerOffered { audio: audio.clone(), slots: description.others(slot) };
+        self.check_quiet()?;
+        let (stream, lines) = self.read_offer(body)?;
+        self.pending = Pending::PeerOffered { stream, lines };
         Ok(())
+    }
+
+    /// Says what an offer of the peer would change, before it is taken.
+    ///
+    /// # Errors
+    /// As [`Self::handle_offer`], but for a pending offer.
+    pub fn judge(&self, body: &[u8]) -> Result<Change, OfferError> {
+        let (stream, _) = self.read_offer(body)?;
+        Ok(self.settled.as_ref().map_or(Change::Codecs, |settled| settled.change(&stream)))
     }
 
     /// Returns what to offer to the other leg: all of the peer's pending offer; once it was answered, only the codecs answered.
     /// `None` when nothing was offered yet.
     pub fn proposal(&self) -> Option<Proposal> {
-        match (&self.pending, &self.settled) {
-            (Pending::PeerOffered { audio, slots }, _) => Some(proposal_of(audio, slots)),
-            (Pending::Quiet | Pending::WeOffered { .. }, Some(settled)) => {
-                let codecs = settled.codecs.iter().map(|codec| codec.call.clone()).collect();
-                Some(Proposal { codecs, ..settled.proposal.clone() })
+        match &self.pending {
+            Pending::PeerOffered { stream, lines } => Some(self.proposal_of(stream, lines)),
+            Pending::Quiet | Pending::WeOffered { .. } => {
+                let settled = self.settled.as_ref()?;
+                let direction = match (&settled.peer, settled.is_ours()) {
+                    (Stream::Audio(audio), false) => audio.direction,
+                    (Stream::Audio(_), true) => settled.limit,
+                    (Stream::Image(_), _) => Direction::SendRecv,
+                };
+                Some(settled.proposal(self.lines.as_ref()?, direction))
             }
-            (Pending::Quiet | Pending::WeOffered { .. }, None) => None,
         }
+    }
+
+    /// Returns what this leg agreed on as an offer to the other one, which is to say `direction`; `None` until there is an agreement.
+    pub fn joined(&self, direction: Direction) -> Option<Proposal> {
+        Some(self.settled.as_ref()?.proposal(self.lines.as_ref()?, direction))
     }
 
     /// Writes our offer.
@@ -120,78 +145,99 @@ impl Negotiation {
     /// # Errors
     /// When an offer is pending on this dialog.
     pub fn offer(&mut self, proposal: &Proposal) -> Result<Bytes, WrongState> {
-        match self.pending {
-            Pending::Quiet => {}
-            Pending::PeerOffered { .. } => return Err(WrongState::PeerOfferPending),
-            Pending::WeOffered { .. } => return Err(WrongState::OurOfferPending),
-        }
-        let slots = self.slots.get_or_insert_with(|| proposal.slots.clone()).clone();
-        let codecs: Vec<&Codec> = proposal.codecs.iter().collect();
-        let body = self.publish(&Draft {
-            slots: &slots,
-            protocol: "RTP/AVP",
-            codecs: &codecs,
-            direction: proposal.direction,
-            ptime: proposal.ptime,
-            max_ptime: proposal.max_ptime,
-        });
-        self.pending = Pending::WeOffered { proposal: Proposal { slots, ..proposal.clone() } };
+        self.check_quiet()?;
+        self.remember();
+        let mut lines = self.lines.clone().unwrap_or_else(|| proposal.lines.clone());
+        lines.place(proposal.kind(), proposal.placing);
+        let (body, offered) = match &proposal.stream {
+            Proposed::Audio(AudioProposal { codecs, direction, ptime, max_ptime }) => {
+                let assigned = self.numbers.assign(codecs);
+                let formats: Vec<&Codec> = assigned.iter().map(|codec| &codec.leg).collect();
+                let sketch = Sketch::Audio(AudioSketch {
+                    protocol: "RTP/AVP",
+                    codecs: &formats,
+                    direction: *direction,
+                    ptime: *ptime,
+                    max_ptime: *max_ptime,
+                });
+                let body = self.publish(lines, sketch);
+                (body, Offered::Audio { codecs: assigned, direction: *direction })
+            }
+            Proposed::Image(terms) => {
+                (self.publish(lines, Sketch::Image(terms)), Offered::Image(terms.clone()))
+            }
+        };
+        self.pending = Pending::WeOffered { offered };
         Ok(body)
     }
 
-    /// Takes the answer to our offer, in a provisional or final response. A later answer to the same offer replaces an earlier one.
+    /// Offers once more what holds, by the same description with the same version (RFC 4028 section 7.4).
+    ///
+    /// # Errors
+    /// When an offer is pending on this dialog, or nothing was agreed yet.
+    pub fn offer_again(&mut self) -> Result<Bytes, WrongState> {
+        self.check_quiet()?;
+        let (Some(settled), Some(sent)) = (&self.settled, self.sent.clone()) else {
+            return Err(WrongState::NoOffer);
+        };
+        let offered = match &settled.media {
+            Agreed::Audio { codecs, offered } => {
+                let codecs = if offered.is_empty() { codecs } else { offered };
+                Offered::Audio { codecs: codecs.clone(), direction: settled.limit }
+            }
+            Agreed::Image { terms, .. } => Offered::Image(terms.clone()),
+        };
+        self.remember();
+        self.pending = Pending::WeOffered { offered };
+        Ok(sent)
+    }
+
+    /// Takes the answer to our offer, in a response, ACK or PRACK. A later answer to the same offer replaces an earlier one.
     ///
     /// # Errors
     /// When it is malformed, refuses our stream, or was not expected. The offer stays pending then.
     pub fn handle_answer(&mut self, body: &[u8]) -> Result<Agreement, AnswerError> {
-        let proposal = match (&self.pending, &self.settled) {
-            (Pending::WeOffered { proposal }, _) => proposal,
+        let offered = match (&self.pending, &self.settled) {
+            (Pending::WeOffered { offered }, _) => offered.clone(),
             (Pending::PeerOffered { .. }, _) => return Err(WrongState::PeerOfferPending.into()),
-            (Pending::Quiet, Some(settled)) if settled.offerer == Offerer::Us => &settled.proposal,
+            (Pending::Quiet, Some(settled)) if settled.is_ours() => offered(settled),
             (Pending::Quiet, _) => return Err(WrongState::NoOffer.into()),
         };
         let description = Description::parse(body)?;
-        let audio = description.audio_at(proposal.slots.audio())?;
-        let agreement = Agreement::of(&proposal.codecs, audio);
-        self.settled = Some(Settled {
-            offerer: Offerer::Us,
-            codecs: agreement.codecs.clone(),
-            remote: agreement.remote,
-            direction: proposal.direction.and(agreement.direction.mirrored()),
-            proposal: proposal.clone(),
-            answer: None,
-        });
+        let slot = self.lines.as_ref().map_or(0, Lines::active);
+        let kind = match offered {
+            Offered::Audio { .. } => Kind::Audio,
+            Offered::Image(_) => Kind::Image,
+        };
+        let (agreement, settled) = match (offered, description.stream_at(slot, kind)?) {
+            (Offered::Audio { codecs, direction }, Stream::Audio(audio)) => {
+                let agreement = AudioAgreement::of(&codecs, audio);
+                let settled = Settled {
+                    peer: Stream::Audio(audio.clone()),
+                    direction: direction.and(agreement.direction.mirrored()),
+                    limit: direction,
+                    media: Agreed::Audio { codecs: agreement.codecs.clone(), offered: codecs },
+                    answer: None,
+                };
+                (Agreement::Audio(agreement), settled)
+            }
+            (Offered::Image(terms), Stream::Image(image)) => {
+                let settled = Settled {
+                    peer: Stream::Image(image.clone()),
+                    direction: Direction::SendRecv,
+                    limit: Direction::SendRecv,
+                    media: Agreed::Image { terms, ours: true },
+                    answer: None,
+                };
+                (Agreement::Image(image.clone()), settled)
+            }
+            (Offered::Audio { .. }, Stream::Image(_)) | (Offered::Image(_), Stream::Audio(_)) => {
+                return Err(Unusable::NoAudio.into());
+            }
+        };
+        self.settled = Some(settled);
         self.pending = Pending::Quiet;
         Ok(agreement)
-    }
-
-    /// Answers the peer's offer with what the other leg's far end accepted. When it was answered before, the same answer again.
-    ///
-    /// # Errors
-    /// When there is no offer to answer, or `agreement` is about another offer's codecs. The offer stays pending then.
-    pub fn answer(&mut self, agreement: &Agreement) -> Result<Answer, AnswerError> {
-        let Pending::PeerOffered { audio, .. } = &self.pending else { return self.repeat(agreement) };
-        let codecs = match agreement.kinship {
-            Kinship::Common => as_offered(&audio.codecs, agreement),
-            Kinship::Foreign => agreement.codecs.clone(),
-        };
-        let direction = agreement.direction.and(audio.direction.mirrored());
-        self.settle(codecs, direction, agreement.ptime, agreement.max_ptime)
-    }
-
-    /// Answers a later offer of the peer without asking the other leg: the codecs in use, the direction mirrored (hold and refresh).
-    ///
-    /// # Errors
-    /// When there is no offer to answer, nothing was agreed before, or the codecs in use are not offered any more.
-    pub fn answer_locally(&mut self) -> Result<Answer, AnswerError> {
-        let Pending::PeerOffered { audio, .. } = &self.pending else {
-            return Err(WrongState::NoOffer.into());
-        };
-        let settled = self.settled.as_ref().ok_or(WrongState::NoOffer)?;
-        let in_use: Vec<Codec> = settled.codecs.iter().map(|codec| codec.call.clone()).collect();
-        let codecs = common(&in_use, &audio.codecs);
-        let (direction, ptime, max_ptime) = (audio.direction.mirrored(), audio.ptime, audio.max_ptime);
-        self.settle(codecs, direction, ptime, max_ptime)
     }
 
     /// Forgets the peer's pending offer, after it was refused; what held before still holds.
@@ -201,25 +247,34 @@ impl Negotiation {
         }
     }
 
-    /// Forgets our pending offer, after it was refused; what held before still holds.
+    /// Forgets our offer, after it was refused; what held before still holds, even if it had an early answer (RFC 6141 section 3.4).
     pub fn withdraw_offer(&mut self) {
         if matches!(self.pending, Pending::WeOffered { .. }) {
             self.pending = Pending::Quiet;
         }
+        if let Some(before) = self.before.take() {
+            (self.settled, self.lines) = (before.settled, before.lines);
+        }
+    }
+
+    /// The request with our offer had its 2xx: from here on nothing of it can be withdrawn.
+    pub fn commit(&mut self) {
+        self.before = None;
     }
 
     /// Returns what the relay must know of this leg's far end; `None` until an offer was answered.
     /// To be given to the relay right after the answer: it opens the time in which latching is allowed.
     pub fn remote(&self, signalling: IpAddr, allow: Arc<[IpNet]>) -> Option<Remote> {
         let settled = self.settled.as_ref()?;
-        Some(Remote {
-            media: settled.remote,
-            direction: settled.direction,
-            signalling,
-            allow,
-            payloads: payload_maps(&settled.codecs, settled.offerer),
-            clock_rate: clock_rate(&settled.codecs),
-        })
+        let payload = match &settled.media {
+            Agreed::Audio { codecs, offered } => Payload::Rtp {
+                maps: Box::new(payload_maps(codecs, offered)),
+                clock_rate: clock_rate(codecs),
+                own: super::own::own(codecs),
+            },
+            Agreed::Image { .. } => Payload::Opaque,
+        };
+        Some(Remote { media: settled.remote(), direction: settled.direction, signalling, allow, payload })
     }
 
     /// Returns what holds on this leg, for a party that newly comes to the other one to be answered with; `None` until an
@@ -241,9 +296,22 @@ impl Negotiation {
         self.settled.as_ref().map(|settled| settled.direction)
     }
 
-    /// Returns what this leg agreed on; empty until an offer was answered.
+    /// Returns the direction that the peer said last, seen by itself; `None` until an offer was answered.
+    pub fn peer_direction(&self) -> Option<Direction> {
+        match &self.settled.as_ref()?.peer {
+            Stream::Audio(audio) => Some(audio.direction),
+            Stream::Image(_) => Some(Direction::SendRecv),
+        }
+    }
+
+    /// Returns what the stream is; `None` until an offer was answered.
+    pub fn kind(&self) -> Option<Kind> {
+        self.settled.as_ref().map(Settled::kind)
+    }
+
+    /// Returns what this leg agreed on; empty until an offer was answered, and while the stream is a fax.
     pub fn codecs(&self) -> &[AgreedCodec] {
-        self.settled.as_ref().map_or(&[], |settled| &settled.codecs)
+        self.settled.as_ref().map_or(&[], Settled::codecs)
     }
 
     /// Returns where we receive.
@@ -251,87 +319,79 @@ impl Negotiation {
         &self.local
     }
 
-    /// Writes the answer to the pending offer and makes it hold.
-    fn settle(
-        &mut self,
-        codecs: Vec<AgreedCodec>,
-        direction: Direction,
-        ptime: Option<u16>,
-        max_ptime: Option<u16>,
-    ) -> Result<Answer, AnswerError> {
-        if !codecs.iter().any(|codec| codec.leg.is_speech()) {
-            return Err(AnswerError::NoCommonCodec);
+    /// Whether both legs can go on with what they agreed on: the same kind of stream, and the codec that this leg prefers is one of the
+    /// other's.
+    pub fn fits(&self, other: &Self) -> bool {
+        let (Some(ours), Some(theirs)) = (&self.settled, &other.settled) else { return false };
+        if ours.kind() != theirs.kind() {
+            return false;
         }
-        match std::mem::replace(&mut self.pending, Pending::Quiet) {
-            Pending::PeerOffered { audio, slots } => {
-                let formats: Vec<&Codec> = codecs.iter().map(|codec| &codec.leg).collect();
-                let body = self.publish(&Draft {
-                    slots: &slots,
-                    protocol: &audio.protocol,
-                    codecs: &formats,
-                    direction,
-                    ptime,
-                    max_ptime,
-                });
-                let (remote, proposal) = (audio.remote, proposal_of(&audio, &slots));
-                self.slots = Some(slots);
-                let answer = Some(body.clone());
-                self.settled =
-                    Some(Settled { offerer: Offerer::Peer, codecs, proposal, remote, direction, answer });
-                Ok(Answer { body, diverged: false })
-            }
-            other @ (Pending::Quiet | Pending::WeOffered { .. }) => {
-                self.pending = other;
-                Err(WrongState::NoOffer.into())
-            }
+        let preferred = ours.codecs().iter().find(|codec| codec.call.is_speech());
+        preferred.is_none_or(|preferred| {
+            theirs.codecs().iter().any(|codec| codec.call.same_encoding(&preferred.call))
+        })
+    }
+
+    fn check_quiet(&self) -> Result<(), WrongState> {
+        match self.pending {
+            Pending::Quiet => Ok(()),
+            Pending::PeerOffered { .. } => Err(WrongState::PeerOfferPending),
+            Pending::WeOffered { .. } => Err(WrongState::OurOfferPending),
         }
     }
 
-    /// Repeats the answer that was given, if `agreement` still fits it.
-    fn repeat(&self, agreement: &Agreement) -> Result<Answer, AnswerError> {
-        let settled = self.settled.as_ref().ok_or(WrongState::NoOffer)?;
-        let body = settled.answer.as_ref().ok_or(WrongState::NoOffer)?;
-        let mut promised = settled.codecs.iter().filter(|codec| codec.call.is_speech());
-        let kept =
-            |codec: &AgreedCodec| agreement.codecs.iter().any(|far| far.call.same_encoding(&codec.call));
-        if !promised.clone().any(kept) {
-            return Err(AnswerError::NoCommonCodec);
-        }
-        Ok(Answer { body: body.clone(), diverged: !promised.all(kept) })
+    fn read_offer(&self, body: &[u8]) -> Result<(Stream, Lines), OfferError> {
+        let description = Description::parse(body)?;
+        let (slot, stream) = description.stream(self.lines.as_ref().map(Lines::active))?;
+        let lines = description.lines(slot);
+        Ok((stream, lines))
+    }
+
+    fn remember(&mut self) {
+        let (settled, lines) = (self.settled.clone(), self.lines.clone());
+        self.before = Some(Box::new(Before { settled, lines }));
+    }
+
+    fn proposal_of(&self, stream: &Stream, lines: &Lines) -> Proposal {
+        let changed = self.settled.as_ref().is_some_and(|settled| settled.kind() != stream.kind());
+        let same_line = self.lines.as_ref().is_some_and(|before| before.active() == lines.active());
+        let placing = if changed && same_line { Placing::Instead } else { Placing::Own };
+        let stream = match stream {
+            Stream::Audio(Audio { codecs, direction, ptime, max_ptime, .. }) => {
+                Proposed::Audio(AudioProposal {
+                    codecs: codecs.clone(),
+                    direction: *direction,
+                    ptime: *ptime,
+                    max_ptime: *max_ptime,
+                })
+            }
+            Stream::Image(Image { terms, .. }) => Proposed::Image(terms.clone()),
+        };
+        Proposal { stream, lines: lines.clone(), placing }
     }
 
     /// Writes a description; its version grows if it differs from the last one (RFC 3264 section 8).
-    fn publish(&mut self, draft: &Draft<'_>) -> Bytes {
-        let same = draft.write(self.session_id, self.version, &self.local);
-        if self.sent.as_ref() == Some(&same) {
-            return same;
+    fn publish(&mut self, mut lines: Lines, stream: Sketch<'_>) -> Bytes {
+        if let Some(line) = stream.line() {
+            lines.write(line);
         }
-        self.version += 1;
-        let body = draft.write(self.session_id, self.version, &self.local);
-        self.sent = Some(body.clone());
+        let draft = Draft { lines: &lines, stream };
+        let mut body = draft.write(self.session_id, self.version, &self.local);
+        if self.sent.as_ref() != Some(&body) {
+            self.version += 1;
+            body = draft.write(self.session_id, self.version, &self.local);
+            self.sent = Some(body.clone());
+        }
+        self.lines = Some(lines);
         body
     }
 }
 
-/// Expresses what the far end accepted in the numbers and names of the one who offered; order and parameters stay the far end's.
-fn as_offered(offered: &[Codec], agreement: &Agreement) -> Vec<AgreedCodec> {
-    let accepted: Vec<Codec> = agreement.codecs.iter().map(|codec| codec.call.clone()).collect();
-    let in_offered_terms = |codec: AgreedCodec| {
-        let AgreedCodec { call: ours, leg: call } = codec;
-        let far = agreement.codecs.iter().find(|far| far.call.payload == call.payload);
-        let parameters = far.and_then(|far| far.leg.parameters.clone());
-        AgreedCodec { call, leg: Codec { parameters, ..ours } }
-    };
-    common(offered, &accepted).into_iter().map(in_offered_terms).collect()
-}
-
-fn proposal_of(audio: &Audio, slots: &Slots) -> Proposal {
-    Proposal {
-        codecs: audio.codecs.clone(),
-        direction: audio.direction,
-        ptime: audio.ptime,
-        max_ptime: audio.max_ptime,
-        slots: slots.clone(),
+/// What we had offered when this was settled.
+fn offered(settled: &Settled) -> Offered {
+    match &settled.media {
+        Agreed::Audio { offered, .. } => Offered::Audio { codecs: offered.clone(), direction: settled.limit },
+        Agreed::Image { terms, .. } => Offered::Image(terms.clone()),
     }
 }
 

@@ -119,6 +119,16 @@ impl Batch {
         Some(Datagram { source: source?, buffer: self.buffers.get_mut(index)?, length })
     }
 
+    /// Forgets what is in it.
+    pub(super) fn clear(&mut self) {
+        self.queue.clear();
+    }
+
+    /// Returns a buffer for a packet that is made here; what a batch had there is lost.
+    pub(super) fn blank(&mut self, index: usize) -> Option<&mut [u8]> {
+        self.buffers.get_mut(index).map(<[u8; BUFFER]>::as_mut_slice)
+    }
+
     /// Puts what a relay made of a datagram in the queue of [`Self::send_batch`].
     pub(super) fn push(&mut self, index: usize, transmit: Transmit) {
         if self.queue.len() < BATCH {

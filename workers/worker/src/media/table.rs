@@ -161,10 +161,10 @@ impl Table {
         self.relays.get_mut(slot)
     }
 
-    /// Returns the relay of a name, for an order.
-    pub(super) fn find_mut(&mut self, relay: RelayId) -> Option<&mut OpenedRelay> {
-        let slot = self.slots.get(&relay)?;
-        self.relays.get_mut(*slot)
+    /// Returns the relay of a name and its slot, for an order.
+    pub(super) fn find_mut(&mut self, relay: RelayId) -> Option<(usize, &mut OpenedRelay)> {
+        let slot = *self.slots.get(&relay)?;
+        Some((slot, self.relays.get_mut(slot)?))
     }
 
     /// Throws away what came to a parked socket, at most `most` datagrams. One that is still sent to long after its call is

@@ -11,8 +11,8 @@ use std::{
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use um_media::{
-    Direction, Leg, LegPlan, OpenError, OpenRelay, PayloadMaps, PortPair, PortPool, PortRange, RelayCounters,
-    RelayId, Remote, RemoteMedia, Treatment,
+    Direction, Leg, LegPlan, OpenError, OpenRelay, Own, Payload, PortPair, PortPool, PortRange,
+    RelayCounters, RelayId, Remote, RemoteMedia, Treatment,
 };
 
 use super::*;
@@ -111,11 +111,14 @@ impl Rig {
             direction: Direction::SendRecv,
             signalling: media.rtp.ip(),
             allow: Arc::from([]),
-            payloads: PayloadMaps::default(),
-            clock_rate: 8000,
+            payload: rtp_payload(),
         };
         self.give(RelayCommand::SetRemote { relay: plan.relay, leg, remote: Box::new(remote) });
     }
+}
+
+fn rtp_payload() -> Payload {
+    Payload::Rtp { maps: Box::default(), clock_rate: 8000, own: Own::default() }
 }
 
 /// A telephone or UM server: two sockets.
@@ -338,8 +341,7 @@ fn a_packet_that_cannot_be_sent_costs_only_itself() {
         direction: Direction::SendRecv,
         signalling: nowhere.ip(),
         allow: Arc::from([]),
-        payloads: PayloadMaps::default(),
-        clock_rate: 8000,
+        payload: rtp_payload(),
     };
     let (relay, leg) = (call.plan.relay, Leg::Outbound);
     rig.give(RelayCommand::SetRemote { relay, leg, remote: Box::new(remote) });

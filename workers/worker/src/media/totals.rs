@@ -108,6 +108,17 @@ impl Totals {
         self.add(fate, 1);
     }
 
+    /// Counts a packet that a relay made by itself.
+    pub(super) fn on_generated(&mut self, transmit: Transmit) {
+        self.add(
+            match transmit.leg {
+                Leg::Inbound => Counter::SentInbound,
+                Leg::Outbound => Counter::SentOutbound,
+            },
+            1,
+        );
+    }
+
     /// Counts what became of a relay.
     pub(super) fn on_event(&mut self, event: &RelayEvent) {
         match event {

@@ -7,7 +7,7 @@ use super::*;
 fn open(rig: &Rig, index: usize) -> &um_media::OpenRelay {
     let opened = rig.relays.iter().filter_map(|command| match command {
         RelayCommand::Open(open) => Some(&**open),
-        RelayCommand::SetRemote { .. } | RelayCommand::Close { .. } => None,
+        RelayCommand::SetRemote { .. } | RelayCommand::PlayTone { .. } | RelayCommand::Close { .. } => None,
     });
     opened.collect::<Vec<_>>()[index]
 }
@@ -15,7 +15,7 @@ fn open(rig: &Rig, index: usize) -> &um_media::OpenRelay {
 fn remotes(rig: &Rig) -> Vec<(Leg, SocketAddr)> {
     let set = rig.relays.iter().filter_map(|command| match command {
         RelayCommand::SetRemote { leg, remote, .. } => Some((*leg, remote.media.rtp)),
-        RelayCommand::Open(_) | RelayCommand::Close { .. } => None,
+        RelayCommand::Open(_) | RelayCommand::PlayTone { .. } | RelayCommand::Close { .. } => None,
     });
     set.collect()
 }

@@ -11,6 +11,8 @@ use super::{
 };
 use crate::ports::PortPair;
 
+mod within;
+
 const CONNECTION: &str = "c=IN IP4 192.0.2.50\r\n";
 
 fn leg(address: &str, port: u16) -> Negotiation {
@@ -26,6 +28,13 @@ fn inbound(offer: &str) -> Negotiation {
 
 fn outbound() -> Negotiation {
     leg("203.0.113.2", 20002)
+}
+
+fn maps(leg: &Negotiation) -> crate::PayloadMaps {
+    match leg.remote("192.0.2.9".parse().unwrap(), Arc::from([])).unwrap().payload {
+        Payload::Rtp { maps, .. } => *maps,
+        Payload::Opaque => panic!("a fax has no payload types"),
+    }
 }
 
 fn text(body: &Bytes) -> &str {
@@ -166,14 +175,14 @@ fn an_answer_outside_the_offer_is_passed_on_as_it_is() {
     let (mut caller, mut server) = (inbound(&offer), outbound());
     server.offer(&caller.proposal().unwrap()).unwrap();
     let agreement = server.handle_answer(SIPP.as_bytes()).unwrap();
-    assert_eq!(agreement.kinship, Kinship::Foreign);
+    assert_eq!(agreement.kinship(), Kinship::Foreign);
     let answer = caller.answer(&agreement).unwrap();
     assert!(
         text(&answer.body).contains("m=audio 20000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n"),
         "{}",
         text(&answer.body)
     );
-    let maps = server.remote("192.0.2.9".parse().unwrap(), Arc::from([])).unwrap().payloads;
+    let maps = maps(&server);
     assert_eq!((maps.sent.map(8), maps.received.map(8), maps.received.map(0)), (8, 8, 0));
     assert_eq!(caller.answer(&agreement), Ok(answer));
 }
@@ -194,7 +203,6 @@ fn renumbered_answers_map_payload_types_per_leg() {
     let answer = varied(CONNECTION, "m=audio 9000 RTP/AVP 0 101", "a=rtpmap:101 telephone-event/8000\r\n");
     let (caller, server, _, answered) = play(&offer, &answer);
     assert!(answered.contains("m=audio 20000 RTP/AVP 0 96\r\n"), "the caller keeps its number: {answered}");
-    let maps = |leg: &Negotiation| leg.remote("192.0.2.9".parse().unwrap(), Arc::from([])).unwrap().payloads;
     assert_eq!(maps(&server).sent.map(96), 101);
     assert_eq!((maps(&server).received.map(101), maps(&server).received.map(96)), (96, 96));
     assert_eq!((maps(&caller).sent.map(96), maps(&caller).received.map(96)), (96, 96));
@@ -322,8 +330,12 @@ proptest! {
             let (mut server, proposal) = (outbound(), caller.proposal().unwrap());
             let offered = server.offer(&proposal).unwrap();
             let read = Description::parse(&offered).unwrap();
-            let audio = read.audio_at(proposal.slots.audio()).unwrap();
-            prop_assert_eq!(audio.codecs.len(), proposal.codecs.len());
+            let stream = read.stream_at(proposal.lines.active(), proposal.kind()).unwrap();
+            let codecs = match stream {
+                Stream::Audio(audio) => audio.codecs.len(),
+                Stream::Image(_) => 0,
+            };
+            prop_assert_eq!(codecs, proposal.codecs().len());
             // A far end that echoes our offer as its answer accepts all of it.
             let agreement = server.handle_answer(&offered).unwrap();
             prop_assert!(caller.answer(&agreement).is_ok());

@@ -120,7 +120,7 @@ impl Surroundings for Around {
         let event = match command {
             RelayCommand::Open(_) => RelayEvent::Opened { relay },
             RelayCommand::Close { .. } => RelayEvent::Closed { relay, counters: Box::default() },
-            RelayCommand::SetRemote { .. } => return,
+            RelayCommand::SetRemote { .. } | RelayCommand::PlayTone { .. } => return,
         };
         self.mailbox.post(Command::Input(um_engine::Input::Relay(event)));
     }

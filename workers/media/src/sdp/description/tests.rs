@@ -8,6 +8,7 @@ use super::{
     super::samples::{AUDIO_THEN_FAX, BARESIP, EXCHANGE, IPV6, PLAIN_AUDIO_THIRD, SIPP, varied},
     *,
 };
+use crate::sdp::Direction;
 
 const CONNECTION: &str = "c=IN IP4 192.0.2.1\r\n";
 
