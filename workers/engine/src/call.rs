@@ -45,7 +45,7 @@ use um_routing::Route;
 use um_routing::reject::RETRY_AFTER;
 
 pub(crate) mod attempt;
-#[allow(dead_code, reason = "carried out by the engine as soon as both legs are alike")]
+#[allow(dead_code, reason = "reliable provisional responses and session timers use the rest")]
 pub(crate) mod exchange;
 pub(crate) mod failover;
 mod search;
@@ -119,7 +119,8 @@ impl Call {
             Event::Unacknowledged(_) => self.on_unacknowledged(),
             Event::Referred(side, plan) => self.on_referred(now, side, plan),
             Event::Parted => self.on_parted(),
-            Event::Forced => self.on_forced(),
+            Event::Broken(reason) => self.on_broken(reason),
+            Event::Forced => self.on_broken(Reason::Forced),
         }
     }
 
@@ -253,21 +254,22 @@ impl Call {
         }
     }
 
-    fn on_forced(&mut self) {
+    /// The operator ends the call, or its two legs cannot go on together.
+    fn on_broken(&mut self, reason: Reason) {
         match self.state {
             State::Preparing | State::Trying => {
                 let retry_after = Some(RETRY_AFTER);
-                self.cut(503, Rejection { status: 503, retry_after, reason: Reason::Forced });
+                self.cut(503, Rejection { status: 503, retry_after, reason });
             }
             // The caller's BYE has to wait for his ACK, and until then our answer, repeated, names our ports.
             State::Answered => {
                 self.acts.push_back(Act::HangUp(Side::Outbound));
-                self.state = State::Owing(Reason::Forced);
+                self.state = State::Owing(reason);
             }
-            State::Established => self.hang_up_all(Reason::Forced),
+            State::Established => self.hang_up_all(reason),
             State::Owing(_) => {
                 self.acts.push_back(Act::HangUp(Side::Inbound));
-                self.end(Reason::Forced, 200);
+                self.end(reason, 200);
             }
             State::Over => {}
         }

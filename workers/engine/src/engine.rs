@@ -32,6 +32,8 @@ mod attempts;
 mod draw;
 mod errands;
 mod events;
+mod exchange;
+mod info;
 mod invite;
 mod lines;
 mod media;
@@ -42,6 +44,7 @@ mod records;
 mod replace;
 mod requests;
 mod session;
+mod talk;
 mod transfer;
 mod view;
 mod way;
@@ -243,8 +246,12 @@ impl Engine {
             } else if let Some(serial) = self.sessions.first_due(now) {
                 if let Some(session) = self.sessions.get(serial) {
                     session.call.handle_timeout(now);
+                    if let Some(talk) = &mut session.talk {
+                        talk.exchange.handle_timeout(now);
+                    }
                 }
                 self.follow(now, serial);
+                self.follow_talk(now, serial);
             } else if self.health.poll_timeout().is_some_and(|due| due <= now) {
                 self.health.handle_timeout(now);
             } else {

@@ -5,6 +5,7 @@ use um_routing::redirect::Contact;
 use um_sip::endpoint::Reply;
 use um_sip::{HeaderName, Message, OptionTag, OptionTags, Parts, StatusCode};
 
+pub(crate) mod dtmf;
 pub(crate) mod facts;
 pub(crate) mod headers;
 
@@ -12,9 +13,11 @@ pub(crate) mod headers;
 mod tests;
 
 /// The methods that are served here; all others are answered 405 or 501 with this list.
-pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REFER";
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REFER, UPDATE, INFO";
 /// The extensions that are supported here; another that is required is answered 420.
 pub(crate) const EXTENSIONS: OptionTags = OptionTags::of(&[OptionTag::NoReferSub]);
+/// The same on the wire (RFC 3261 §20.37).
+pub(crate) const SUPPORTED: &str = "norefersub";
 /// The only body that is understood here.
 pub(crate) const SDP: &str = "application/sdp";
 

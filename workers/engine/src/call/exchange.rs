@@ -47,8 +47,6 @@ use std::time::{Duration, Instant};
 
 use um_media::Leg;
 
-use super::words::Reason;
-
 mod conclude;
 pub(crate) mod opening;
 mod side;
@@ -140,7 +138,6 @@ impl Exchange {
             Event::Refused(leg, refusal) => self.on_refused(now, leg, refusal, chance),
             Event::Lost(leg) => self.on_lost(leg),
             Event::Acknowledged(leg) => self.on_acknowledged(now, leg),
-            Event::Unacknowledged(_) => self.end(Reason::AckMissing),
             Event::Cancelled(leg) => self.give_up_waiting(now, leg, REQUEST_TERMINATED),
             Event::Confirmed(leg) => self.on_confirmed(now, leg),
             Event::Align(leg, need) => {
@@ -189,8 +186,14 @@ impl Exchange {
         self.side_mut(leg).manners = manners;
     }
 
+    /// Where a hold by this leg's peer ends.
+    pub(crate) fn hold(&self, leg: Leg) -> Hold {
+        self.side(leg).manners.hold
+    }
+
     /// Whether nothing is pending and nothing wanted.
-    pub(crate) fn is_quiet(&self) -> bool {
+    #[cfg(test)]
+    fn is_quiet(&self) -> bool {
         [&self.inbound, &self.outbound].iter().all(|side| side.turn == Turn::Quiet && side.want.is_none())
     }
 

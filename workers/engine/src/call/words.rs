@@ -41,6 +41,8 @@ pub(crate) enum Event {
     Referred(Side, Arc<Plan>),
     /// A referrer whose place was taken has hung up.
     Parted,
+    /// The two legs cannot go on together, for this reason.
+    Broken(Reason),
     /// The operator ends the call.
     Forced,
 }

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use bytes::Bytes;
-use um_sip::endpoint::{DialogId, Inside};
+use um_sip::endpoint::{Body, DialogId, Inside};
 use um_sip::{Flow, Method, Transport, Uri};
 use um_topology::Host;
 
@@ -15,6 +15,7 @@ use super::Engine;
 use super::session::Sender;
 use super::way::{Arrival, User, Way, families, topology_transport};
 use crate::configuration::BoundLine;
+use crate::leg::SDP;
 use crate::locate::{Families, Located, Means, Place};
 use crate::observation::Observation;
 use crate::output::Output;
@@ -22,8 +23,8 @@ use crate::output::Output;
 /// What is to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Task {
-    /// The ACK of a 2xx.
-    Acknowledge,
+    /// The ACK of a 2xx, with the answer if the 2xx had the offer.
+    Acknowledge(Option<Bytes>),
     /// The BYE; an ACK that is still owed goes with it.
     HangUp,
     /// Another request inside the dialog; whoever it is for hears of its response, or that there is none.
@@ -75,7 +76,7 @@ impl Engine {
     pub(super) fn run_errand(&mut self, now: Instant, dialog: DialogId, known: Flow, task: Task) {
         let Some(next_hop) = self.endpoint.dialog(dialog).map(|dialog| dialog.next_hop().clone()) else {
             if let Task::Request(_, _, sender) = task {
-                self.on_not_sent(sender);
+                self.on_not_sent(now, sender);
             }
             return;
         };
@@ -108,7 +109,7 @@ impl Engine {
     fn set_out(&mut self, now: Instant, mut errand: Errand, place: &Place) {
         if self.errands.waiting.len() >= self.errands.limit {
             self.observe(Observation::Dropped { reason: "errands_full", count: 1 });
-            return self.give_up(&errand);
+            return self.give_up(now, &errand);
         }
         self.errands.last += 1;
         let id = self.errands.last;
@@ -194,9 +195,11 @@ impl Engine {
     }
 
     /// A request inside a dialog could not be sent.
-    fn on_not_sent(&mut self, sender: Sender) {
+    fn on_not_sent(&mut self, now: Instant, sender: Sender) {
         match sender {
             Sender::Notice(number) => self.unsubscribe(number),
+            Sender::Exchange(serial, side) => self.on_offer_not_sent(now, serial, side),
+            Sender::PassedOn(transaction) => self.on_not_passed_on(now, transaction),
             Sender::Attempt(..) | Sender::Probe(_) => {}
         }
     }
@@ -213,12 +216,13 @@ impl Engine {
 
     fn finish(&mut self, now: Instant, errand: &Errand, flow: Flow) {
         if flow.transport == Transport::Tcp && flow.connection.is_none() {
-            return self.give_up(errand);
+            return self.give_up(now, errand);
         }
         match (&errand.task, errand.dialog) {
-            (Task::Acknowledge, Some(dialog)) => {
+            (Task::Acknowledge(answer), Some(dialog)) => {
+                let body = answer.clone().map(|bytes| Body { content_type: SDP.to_owned(), bytes });
                 // NotAllowed: a BYE was quicker and has sent it.
-                let _ = self.endpoint.ack(dialog, flow, &Inside::default());
+                let _ = self.endpoint.ack(dialog, flow, &Inside { headers: Vec::new(), body });
             }
             (Task::HangUp, Some(dialog)) => {
                 if self.endpoint.bye(now, dialog, flow, Vec::new()).is_err() {
@@ -229,22 +233,25 @@ impl Engine {
                 match self.endpoint.request_inside(now, dialog, flow, method, inside) {
                     Ok(transaction) => {
                         self.senders.insert(transaction, *sender);
+                        if let Sender::Exchange(serial, side) = *sender {
+                            self.on_offer_sent(serial, side, transaction);
+                        }
                     }
-                    Err(_) => self.on_not_sent(*sender),
+                    Err(_) => self.on_not_sent(now, *sender),
                 }
             }
             (Task::Deliver(bytes), _) => self.outputs.push_back(Output::Send { flow, bytes: bytes.clone() }),
-            (Task::Acknowledge | Task::HangUp | Task::Request(..), None) => {}
+            (Task::Acknowledge(_) | Task::HangUp | Task::Request(..), None) => {}
         }
     }
 
     /// There is no way to the peer at all.
-    fn give_up(&mut self, errand: &Errand) {
+    fn give_up(&mut self, now: Instant, errand: &Errand) {
         self.observe(Observation::Dropped { reason: "no_way_to_peer", count: 1 });
         match (&errand.task, errand.dialog) {
             (Task::HangUp, Some(dialog)) => self.endpoint.forget(dialog),
-            (Task::Request(_, _, sender), _) => self.on_not_sent(*sender),
-            (Task::HangUp | Task::Acknowledge | Task::Deliver(_), _) => {}
+            (Task::Request(_, _, sender), _) => self.on_not_sent(now, *sender),
+            (Task::HangUp | Task::Acknowledge(_) | Task::Deliver(_), _) => {}
         }
     }
 }

@@ -2,11 +2,12 @@
 
 use std::time::Instant;
 
-use um_sip::endpoint::{ClientTransaction, DialogId, Event as Sip, Output as SipOutput};
+use um_sip::endpoint::{ClientTransaction, DialogId, Event as Sip, Output as SipOutput, ServerTransaction};
 use um_sip::{Message, Transport};
 
 use super::Engine;
 use super::session::Sender;
+use crate::call::exchange::words::{Event as Offers, Refusal};
 use crate::call::words::{Event, Side};
 use crate::observation::Observation;
 use crate::output::Output;
@@ -31,11 +32,16 @@ impl Engine {
                 self.on_request(now, transaction, dialog, flow, &message);
             }
             Sip::Cancelled { transaction, .. } => {
-                if let Some(serial) = self.sessions.by_server(transaction) {
+                if let Some(serial) = self.sessions.by_server(transaction)
+                    && !self.on_talk_cancelled(now, serial, transaction)
+                {
                     self.tell(serial, Event::Cancelled);
                 }
             }
-            Sip::Acknowledged { dialog, .. } => self.tell_of_dialog(dialog, Event::Acknowledged),
+            Sip::Acknowledged { dialog, flow, message } => {
+                self.tell_of_dialog(dialog, Event::Acknowledged);
+                self.on_talk_acknowledged(now, dialog, flow, &message);
+            }
             Sip::AckMissing { dialog } | Sip::ProvisionalMissing { dialog, .. } => {
                 self.tell_of_dialog(dialog, Event::Unacknowledged);
             }
@@ -52,6 +58,12 @@ impl Engine {
                     Some(Sender::Probe(probe)) => self.on_probe_response(now, probe, transaction, &message),
                     Some(Sender::Notice(number)) => {
                         self.on_notice_response(now, transaction, number, &message)
+                    }
+                    Some(Sender::Exchange(serial, side)) => {
+                        self.on_offer_response(now, (serial, side), transaction, kind, flow, &message);
+                    }
+                    Some(Sender::PassedOn(request)) => {
+                        self.on_passed_on_response(now, transaction, request, &message);
                     }
                     None => self.on_unexpected_response(now, dialog, kind, flow),
                 }
@@ -89,6 +101,17 @@ impl Engine {
                 self.senders.remove(&transaction);
                 self.unsubscribe(number);
             }
+            (Some(Sender::Exchange(serial, side)), how) => {
+                let event = match how {
+                    Unanswered::Silent => Offers::Lost(side),
+                    Unanswered::Lost => Offers::Refused(side, Refusal::of(503)),
+                };
+                self.on_offer_unanswered(now, (serial, side), transaction, event);
+            }
+            (Some(Sender::PassedOn(request)), _) => {
+                self.senders.remove(&transaction);
+                self.on_not_passed_on(now, request);
+            }
             // A BYE without an answer: the dialog is gone all the same.
             (None, _) => {}
         }
@@ -104,6 +127,19 @@ impl Engine {
         if let Some(status) = response.status().filter(|status| status.is_final()) {
             self.senders.remove(&transaction);
             self.on_notice_answered(now, number, status.code());
+        }
+    }
+
+    fn on_passed_on_response(
+        &mut self,
+        now: Instant,
+        transaction: ClientTransaction,
+        request: ServerTransaction,
+        response: &Message,
+    ) {
+        if response.status().is_some_and(|status| status.is_final()) {
+            self.senders.remove(&transaction);
+            self.on_passed_on(now, request, response);
         }
     }
 

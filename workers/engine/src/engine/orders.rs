@@ -3,15 +3,15 @@
 use std::time::{Duration, Instant};
 
 use um_routing::retryable::{Effect, effect};
-use um_sip::HeaderName;
 use um_sip::endpoint::Reply;
 
 use super::Engine;
 use super::errands::Task;
+use super::exchange::accepted;
 use super::way::{User, Way};
 use crate::call::words::{Act, AttemptId, Reason, Refusal, Rejection, Side, Sign};
 use crate::health::Evidence;
-use crate::leg::{ALLOW, SDP, reply, reply_later};
+use crate::leg::{SDP, reply, reply_later};
 
 impl Engine {
     pub(super) fn carry_out(&mut self, now: Instant, serial: u64, act: Act) {
@@ -22,7 +22,7 @@ impl Engine {
             Act::Reach(reach) => self.reach(now, serial, reach),
             Act::Cancel(attempt) => self.cancel_attempt(now, serial, attempt),
             Act::Abandon(attempt) => self.abandon_attempt(now, serial, attempt),
-            Act::Acknowledge(attempt) => self.run_on_attempt(now, serial, attempt, Task::Acknowledge),
+            Act::Acknowledge(attempt) => self.run_on_attempt(now, serial, attempt, Task::Acknowledge(None)),
             Act::Dismiss(attempt) => self.run_on_attempt(now, serial, attempt, Task::HangUp),
             Act::HangUp(side) => self.hang_up(now, serial, side),
             Act::Ring(attempt, status) => self.ring(now, serial, attempt, status),
@@ -94,10 +94,14 @@ impl Engine {
 
     fn answer(&mut self, now: Instant, serial: u64, attempt: AttemptId) {
         let Some(body) = self.answer_caller(serial, attempt) else { return };
-        let reply = reply(200).header(HeaderName::Allow, ALLOW).body(SDP, body);
-        self.respond_to_caller(now, serial, reply);
+        self.respond_to_caller(now, serial, accepted().body(SDP, body));
         self.sessions.end_setup(serial);
+        let search = self.sessions.get(serial).and_then(|session| session.search.as_ref());
+        let plan = search.map(|search| std::sync::Arc::clone(&search.plan));
         self.bridge_attempt(now, serial, attempt);
+        if let Some(plan) = plan {
+            self.begin_talk(now, serial, &plan.route);
+        }
         if let Some(session) = self.sessions.get(serial) {
             session.story.answered = Some(now);
         }

@@ -89,6 +89,7 @@ impl Engine {
     /// Takes a call out, gives back all that it counts against, and tells its story.
     pub(super) fn end_call(&mut self, now: Instant, serial: u64, ending: Ending) {
         let call = self.call_key(serial);
+        self.end_talk(now, serial);
         let Some(mut session) = self.sessions.remove(serial) else { return };
         let line_in = session.story.line_in.clone();
         if let Some(search) = session.search.take() {

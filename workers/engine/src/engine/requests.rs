@@ -9,8 +9,9 @@ use um_topology::Usage;
 
 use super::Engine;
 use super::probes::probed_targets;
-use crate::call::words::{Event, Side};
-use crate::leg::{ALLOW, Body, SDP, description, reply, reply_later};
+use crate::call::exchange::words::Carrier;
+use crate::call::words::Event;
+use crate::leg::{ALLOW, SDP, reply, reply_later};
 use crate::observation::Observation;
 
 impl Engine {
@@ -27,7 +28,13 @@ impl Engine {
         }
         match (request.method(), dialog) {
             (Method::Invite, None) => return self.on_invite(now, transaction, flow, request),
-            (Method::Invite, Some(dialog)) => self.on_reinvite(now, transaction, dialog, request),
+            (Method::Invite, Some(dialog)) => {
+                self.on_new_offer(now, transaction, dialog, Carrier::Invite, request);
+            }
+            (Method::Update, Some(dialog)) => {
+                self.on_new_offer(now, transaction, dialog, Carrier::Update, request);
+            }
+            (Method::Info, Some(dialog)) => self.on_info(now, transaction, dialog, request),
             (Method::Bye, Some(dialog)) => self.on_bye(now, transaction, dialog),
             (Method::Options, dialog) => self.on_options(now, transaction, dialog),
             (Method::Refer, dialog) => self.on_refer(now, transaction, dialog, request),
@@ -92,39 +99,6 @@ impl Engine {
             allowing(200).header(HeaderName::Accept, SDP)
         };
         self.respond(now, transaction, &reply);
-    }
-
-    /// A new offer inside the call (hold, refresh) is answered here with the codecs in use; what that cannot
-    /// serve is refused, and what held before still holds (RFC 3261 §14.2).
-    fn on_reinvite(
-        &mut self,
-        now: Instant,
-        transaction: ServerTransaction,
-        dialog: DialogId,
-        request: &Message,
-    ) {
-        let Some((serial, side)) = self.sessions.by_dialog(dialog) else {
-            return self.respond(now, transaction, &reply(481));
-        };
-        let reply = match self.answer_offer(serial, side, request) {
-            Some(reply) => {
-                self.set_remote(serial, side);
-                reply
-            }
-            None => reply(488),
-        };
-        self.respond(now, transaction, &reply);
-    }
-
-    fn answer_offer(&mut self, serial: u64, side: Side, request: &Message) -> Option<Reply> {
-        let Body::Sdp(offer) = description(request) else { return None };
-        let negotiation = self.sessions.get(serial)?.leg_mut(side)?.negotiation.as_mut()?;
-        negotiation.handle_offer(offer).ok()?;
-        let Ok(answer) = negotiation.answer_locally() else {
-            negotiation.reject_offer();
-            return None;
-        };
-        Some(reply(200).header(HeaderName::Allow, ALLOW).body(SDP, answer.body))
     }
 }
 

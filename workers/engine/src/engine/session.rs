@@ -17,6 +17,7 @@ use um_sip::endpoint::{ClientTransaction, DialogId, Extra, Identity, ServerTrans
 use um_sip::{Flow, LineIndex};
 use um_topology::Id;
 
+use super::talk::Talk;
 use super::transfer::Transfer;
 use super::way::{User, Way};
 use crate::call::words::{AttemptId, Carrier, Side};
@@ -35,6 +36,8 @@ pub(super) struct Session {
     pub(super) search: Option<Box<Search>>,
     /// The last transfer.
     pub(super) transfer: Option<Box<Transfer>>,
+    /// The offers and answers between its legs, once both are there.
+    pub(super) talk: Option<Box<Talk>>,
     /// The party that is bridged on each side; the caller's from the beginning.
     inbound: Option<Leg>,
     outbound: Option<Leg>,
@@ -177,6 +180,10 @@ pub(super) enum Sender {
     Probe(crate::health::ProbeId),
     /// The subscription of a peer that referred.
     Notice(u64),
+    /// The offers of a call on one side.
+    Exchange(u64, Side),
+    /// A peer whose request was passed on.
+    PassedOn(ServerTransaction),
 }
 
 /// All calls of a shard.
@@ -208,6 +215,7 @@ impl Session {
             setup: Some(Box::new(setup)),
             search: Some(Box::new(search)),
             transfer: None,
+            talk: None,
             inbound: Some(caller),
             outbound: None,
             media: None,
@@ -332,6 +340,22 @@ impl Sessions {
         self.servers.get(&transaction).copied()
     }
 
+    /// Says whose call a request within it waits in.
+    pub(super) fn name_server(&mut self, transaction: ServerTransaction, serial: u64) {
+        self.servers.insert(transaction, serial);
+    }
+
+    pub(super) fn forget_server(&mut self, transaction: ServerTransaction) {
+        self.servers.remove(&transaction);
+    }
+
+    /// Takes note of the flow that served a leg last.
+    pub(super) fn note_flow(&mut self, serial: u64, side: Side, flow: Flow) {
+        if let Some(leg) = self.get(serial).and_then(|session| session.leg_mut(side)) {
+            leg.flow = flow;
+        }
+    }
+
     pub(super) fn by_dialog(&self, dialog: DialogId) -> Option<(u64, Side)> {
         self.dialogs.get(&dialog).copied()
     }
@@ -380,7 +404,8 @@ impl Sessions {
     /// Files a call under its present deadline; to be called after every change to it.
     pub(super) fn file(&mut self, serial: u64) {
         let Some(session) = self.calls.get_mut(&serial) else { return };
-        let due = session.call.poll_timeout();
+        let talk = session.talk.as_ref().and_then(|talk| talk.poll_timeout());
+        let due = session.call.poll_timeout().into_iter().chain(talk).min();
         if session.due == due {
             return;
         }

@@ -26,6 +26,7 @@ mod failing;
 mod hanging_up;
 mod headers;
 mod media;
+mod offers;
 mod parties;
 mod probing;
 mod refusing;

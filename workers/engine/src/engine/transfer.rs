@@ -174,7 +174,8 @@ impl Engine {
     /// The target takes the referrer's side; media flow to it from now on.
     pub(super) fn bridge_target(&mut self, now: Instant, serial: u64, attempt: AttemptId) {
         let search = self.sessions.get(serial).and_then(|session| session.search.as_ref());
-        let Some(side) = search.map(|search| search.side) else { return };
+        let sought = search.map(|search| (search.side, Arc::clone(&search.plan)));
+        let Some((side, plan)) = sought else { return };
         if let Some(before) = self.bridge_attempt(now, serial, attempt) {
             if let Some(dialog) = before.dialog {
                 self.sessions.name_parting(dialog, serial);
@@ -185,6 +186,7 @@ impl Engine {
             }
         }
         self.set_remote(serial, side);
+        self.replace_talk(now, serial, side, &plan.route);
     }
 
     /// Hangs up the referrer whose place was taken.
@@ -233,7 +235,8 @@ impl Session {
         let agreed = present.and_then(|present| present.agreement.as_ref());
         let (Some(staying), Some(agreed)) = (staying, agreed) else { return false };
         let spoken = staying.codecs().iter().find(|codec| codec.call.is_speech());
-        spoken.is_some_and(|spoken| agreed.codecs.iter().any(|codec| codec.call.same_encoding(&spoken.call)))
+        let codecs = agreed.codecs();
+        spoken.is_some_and(|spoken| codecs.iter().any(|codec| codec.call.same_encoding(&spoken.call)))
     }
 }
 

@@ -25,6 +25,14 @@ impl Agreement {
             Self::Image(_) => Kinship::Common,
         }
     }
+
+    /// Returns the codecs of an audio stream; empty for a fax.
+    pub fn codecs(&self) -> &[AgreedCodec] {
+        match self {
+            Self::Audio(audio) => &audio.codecs,
+            Self::Image(_) => &[],
+        }
+    }
 }
 
 /// An answered audio stream, matched to the offer that it answers.

@@ -319,6 +319,16 @@ impl Negotiation {
         &self.local
     }
 
+    /// Whether our offer waits for its answer.
+    pub fn is_offering(&self) -> bool {
+        matches!(self.pending, Pending::WeOffered { .. })
+    }
+
+    /// Whether the peer takes telephone events.
+    pub fn takes_events(&self) -> bool {
+        super::own::own(self.codecs()).events.is_some()
+    }
+
     /// Whether both legs can go on with what they agreed on: the same kind of stream, and the codec that this leg prefers is one of the
     /// other's.
     pub fn fits(&self, other: &Self) -> bool {

@@ -84,8 +84,6 @@ pub(crate) enum Event {
     Lost(Leg),
     /// The peer acknowledged our 2xx, which held an answer.
     Acknowledged(Leg),
-    /// The peer never acknowledged our 2xx to its re-INVITE.
-    Unacknowledged(Leg),
     /// The peer cancelled its re-INVITE.
     Cancelled(Leg),
     /// Our dialog of this leg is confirmed: it takes re-INVITEs.

@@ -178,6 +178,11 @@ fn an_offer_inside_the_call_that_cannot_be_served_is_refused_and_the_call_goes_o
     let (_, ok) = rig.answered_call(&caller);
     let video = OFFER.replace("m=audio 4000 RTP/AVP 0 8 101", "m=audio 4000 RTP/AVP 96");
     rig.receive(caller.flow, caller.inside("INVITE", 2, &ok, &video));
+    rig.pass_ms(750);
+    rig.response(100);
+    let passed_on = rig.request(&Method::Invite);
+    rig.receive(passed_on.flow, passed_on.answer(488, ""));
+    rig.request(&Method::Ack);
     rig.response(488);
     rig.silent();
     assert!(rig.records.is_empty());

@@ -179,7 +179,7 @@ fn requests_inside_a_call_that_are_not_served_leave_it_alone() {
     let caller = Caller::new("a");
     let (_, ok) = rig.answered_call(&caller);
     for (cseq, (method, expected)) in
-        (2..).zip([("INFO", 405), ("UPDATE", 405), ("PUBLISH", 405), ("OPTIONS", 200), ("X", 501)])
+        (2..).zip([("SUBSCRIBE", 405), ("MESSAGE", 405), ("PUBLISH", 405), ("OPTIONS", 200), ("X", 501)])
     {
         rig.receive(caller.flow, caller.inside(method, cseq, &ok, ""));
         assert_eq!(status(&rig.next()), expected, "{method}");

@@ -39,7 +39,10 @@ impl Rig {
     fn media(&self, side: um_media::Leg) -> Vec<SocketAddr> {
         let told = self.relays.iter().rev().filter_map(|command| match command {
             RelayCommand::SetRemote { leg, remote, .. } if *leg == side => Some(remote.media.rtp),
-            RelayCommand::SetRemote { .. } | RelayCommand::Open(_) | RelayCommand::Close { .. } => None,
+            RelayCommand::SetRemote { .. }
+            | RelayCommand::PlayTone { .. }
+            | RelayCommand::Open(_)
+            | RelayCommand::Close { .. } => None,
         });
         told.collect()
     }

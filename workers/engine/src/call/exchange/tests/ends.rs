@@ -1,6 +1,7 @@
 //! What ends a call, or one peer's patience.
 
 use super::*;
+use crate::call::words::Reason;
 
 #[test]
 fn no_answer_in_the_ack_ends_the_call() {
@@ -57,15 +58,6 @@ fn a_lost_dialog_refuses_the_peer_that_waits() {
     let mut bench = Bench::forwarded(Wish::Codecs);
     bench.tell(Event::Lost(B));
     assert_eq!(bench.acts(), [Act::Refuse(A, Refusal::of(487)), Act::End(Reason::DialogLost)]);
-}
-
-#[test]
-fn a_2xx_without_its_ack_ends_the_call() {
-    let mut bench = Bench::new();
-    bench.admit(A, Wish::Same).unwrap();
-    bench.acts();
-    bench.tell(Event::Unacknowledged(A));
-    assert_eq!(bench.acts(), [Act::End(Reason::AckMissing)]);
 }
 
 #[test]
