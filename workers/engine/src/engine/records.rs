@@ -197,6 +197,8 @@ const fn has_answered(reason: Reason) -> Option<Answered> {
         | Reason::BudgetUsedUp
         | Reason::NoPorts
         | Reason::TransferFailed
-        | Reason::Forced => None,
+        | Reason::Forced
+        | Reason::AnswerMissing
+        | Reason::DialogLost => None,
     }
 }
