@@ -281,13 +281,19 @@ impl Negotiation {
     /// offer was answered.
     pub fn standing(&self) -> Option<Agreement> {
         let settled = self.settled.as_ref()?;
-        Some(Agreement {
-            kinship: Kinship::Common,
-            codecs: settled.codecs.clone(),
-            remote: settled.remote,
-            direction: settled.direction.mirrored(),
-            ptime: settled.proposal.ptime,
-            max_ptime: settled.proposal.max_ptime,
+        Some(match (&settled.media, &settled.peer) {
+            (Agreed::Audio { codecs, .. }, Stream::Audio(audio)) => Agreement::Audio(AudioAgreement {
+                kinship: Kinship::Common,
+                codecs: codecs.clone(),
+                remote: audio.remote,
+                direction: settled.direction.mirrored(),
+                ptime: audio.ptime,
+                max_ptime: audio.max_ptime,
+            }),
+            (Agreed::Image { .. }, Stream::Image(image)) => Agreement::Image(image.clone()),
+            (Agreed::Audio { .. }, Stream::Image(_)) | (Agreed::Image { .. }, Stream::Audio(_)) => {
+                return None;
+            }
         })
     }
 

@@ -155,6 +155,10 @@ fn content(message: &Message, config: &Config) -> Result<(), Objection> {
     if message.body().is_empty() || is_plain_description(message) {
         return Ok(());
     }
+    // What an INFO brings is the user's business, who may pass it on (RFC 6086 §9.2).
+    if *message.method() == Method::Info {
+        return Ok(());
+    }
     let encodings = message.values(HeaderName::ContentEncoding);
     if encodings.into_iter().any(|encoding| !encoding.eq_ignore_ascii_case(IDENTITY.as_bytes())) {
         return Err(Objection::Encoding);
