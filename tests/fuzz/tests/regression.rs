@@ -32,3 +32,8 @@ fn a_line_that_drains_long_after_its_last_call_is_idle_at_once() {
         ladders.iter().find(|(name, _)| *name == "line-drained-after-its-calls").expect("the ladder");
     engine::run(bytes);
 }
+
+#[test]
+fn a_name_that_is_resolved_after_the_time_for_its_connection_leaves_no_deadline_in_the_past() {
+    engine::run(include_bytes!("../corpus/engine/found-name-resolved-after-its-deadline"));
+}

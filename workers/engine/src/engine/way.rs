@@ -82,7 +82,8 @@ impl Engine {
                 Way::Idle
             }
             um_topology::Transport::Tcp => {
-                self.connections.acquire(line.index, remote, deadline, user);
+                // A name may have been answered after the time for the connection was up.
+                self.connections.acquire(line.index, remote, deadline.max(now), user);
                 Way::Holding(line.index, remote)
             }
         }
