@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use um_fuzz::{engine, ladder};
-use um_sip::{Limits, Message, Uri};
+use um_sip::{Limits, Message, NameAddr, Uri};
 
 #[test]
 fn a_uri_that_loses_its_user_does_not_find_another_in_its_parameters() {
@@ -23,6 +23,12 @@ fn a_header_name_does_not_reach_over_a_fold() {
     let text = "OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP c;branch=z9hG4bK1\r\nMax-Forwards: 70\r\nFrom: <sip:a@b>;tag=1\r\n\
         To: <sip:c@d>\r\nCall-ID: e\r\nCSeq: 1 OPTIONS\r\nSubject\r\n : x\r\nContent-Length: 0\r\n\r\n";
     assert!(Message::parse(Bytes::from(text), &Limits::default()).is_err());
+}
+
+#[test]
+fn a_bracket_that_opens_in_a_parameter_does_not_swallow_our_tag() {
+    assert!(NameAddr::parse(b"<sip:a@b>;counter=1, <sip:c@d").is_err());
+    assert!(NameAddr::parse(b"<sip:a@b>;text=\"1 < 2\"").is_ok());
 }
 
 #[test]

@@ -72,6 +72,20 @@ impl fmt::Display for NameAddr {
     }
 }
 
+/// Tells whether a `<` stands outside of quotes, where no parameter may have one.
+fn opens_bracket(params: &[u8]) -> bool {
+    let mut rest = params;
+    while let Some(at) = memchr::memchr2(b'"', b'<', rest) {
+        let here = rest.get(at..).unwrap_or_default();
+        if here.starts_with(b"<") {
+            return true;
+        }
+        let Some(end) = scan::quoted_end(here) else { return false };
+        rest = here.get(end..).unwrap_or_default();
+    }
+    false
+}
+
 /// Resolves what stands in front of the bracket: a quoted string, or words.
 fn display_text(raw: &[u8]) -> Option<Box<str>> {
     let raw = scan::trim(raw);
@@ -108,7 +122,9 @@ impl NameAddrSpans {
         let [b'<', rest @ ..] = scan::trim_start(rest) else { return Err(Fault::Syntax) };
         let (uri, params) = scan::split_once(rest, b'>').ok_or(Fault::Unbalanced)?;
         let params = scan::trim_start(params);
+        // What is opened there would swallow a tag that is put behind it.
         if !matches!(params, [] | [b';', ..])
+            || opens_bracket(params)
             || (!matches!(display, [b'"', ..]) && memchr::memchr(b'"', display).is_some())
         {
             return Err(Fault::Syntax);
