@@ -116,7 +116,8 @@ impl Call {
             Event::Cancelled => self.on_hung_up(Side::Inbound),
             Event::HungUp(side) => self.on_hung_up(side),
             Event::Acknowledged(side) => self.on_acknowledged(side),
-            Event::Unacknowledged(_) => self.on_unacknowledged(),
+            Event::Unacknowledged(_) => self.on_gone(Reason::AckMissing),
+            Event::Expired(_) => self.on_gone(Reason::SessionExpired),
             Event::Referred(side, plan) => self.on_referred(now, side, plan),
             Event::Parted => self.on_parted(),
             Event::Broken(reason) => self.on_broken(reason),
@@ -242,13 +243,14 @@ impl Call {
         }
     }
 
-    /// The dialog ends, and with it the call, whichever answer it was (RFC 3261 §13.3.1.4, §14.2).
-    fn on_unacknowledged(&mut self) {
+    /// The dialog ends, and with it the call: an answer was never acknowledged, whichever it was (RFC 3261 §13.3.1.4,
+    /// §14.2), or the session was not refreshed (RFC 4028 §10).
+    fn on_gone(&mut self, reason: Reason) {
         match self.state {
-            State::Answered | State::Established => self.hang_up_all(Reason::AckMissing),
+            State::Answered | State::Established => self.hang_up_all(reason),
             State::Owing(_) => {
                 self.acts.push_back(Act::HangUp(Side::Inbound));
-                self.end(Reason::AckMissing, 200);
+                self.end(reason, 200);
             }
             State::Preparing | State::Trying | State::Over => {}
         }

@@ -44,6 +44,7 @@ mod records;
 mod replace;
 mod requests;
 mod session;
+mod session_timers;
 mod talk;
 mod transfer;
 mod view;
@@ -173,6 +174,7 @@ impl Engine {
         let deadlines = [
             self.endpoint.poll_timeout(),
             self.sessions.next_deadline(),
+            self.sessions.timers.next_deadline(),
             self.health.poll_timeout(),
             self.locator.poll_timeout(),
             self.connections.poll_timeout(),
@@ -252,6 +254,8 @@ impl Engine {
                 }
                 self.follow(now, serial);
                 self.follow_talk(now, serial);
+            } else if let Some(dialog) = self.sessions.timers.first_due(now) {
+                self.on_session_due(now, dialog);
             } else if self.health.poll_timeout().is_some_and(|due| due <= now) {
                 self.health.handle_timeout(now);
             } else {

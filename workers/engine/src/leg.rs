@@ -15,7 +15,7 @@ mod tests;
 /// The methods that are served here; all others are answered 405 or 501 with this list.
 pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REFER, UPDATE, INFO";
 /// The extensions that are supported here; another that is required is answered 420.
-pub(crate) const EXTENSIONS: OptionTags = OptionTags::of(&[OptionTag::NoReferSub]);
+pub(crate) const EXTENSIONS: OptionTags = OptionTags::of(&[OptionTag::NoReferSub, OptionTag::Timer]);
 /// The same on the wire (RFC 3261 §20.37).
 pub(crate) const SUPPORTED: &str = "norefersub";
 /// The only body that is understood here.

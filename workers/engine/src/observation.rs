@@ -232,6 +232,7 @@ impl Outcome {
             | Reason::CallerHungUp
             | Reason::CalleeHungUp
             | Reason::AckMissing
+            | Reason::SessionExpired
             | Reason::TransferFailed
             | Reason::AnswerMissing
             | Reason::DialogLost => Self::Answered,

@@ -37,6 +37,8 @@ pub(crate) enum Event {
     Acknowledged(Side),
     /// A side did not acknowledge our 2xx within 64·T1.
     Unacknowledged(Side),
+    /// The session with a side is over: it was not refreshed, or nobody is there.
+    Expired(Side),
     /// The party on this side asks that the other one be connected to whoever the plan leads to.
     Referred(Side, Arc<Plan>),
     /// A referrer whose place was taken has hung up.
@@ -230,6 +232,8 @@ pub enum Reason {
     CallerCancelled,
     /// The caller never acknowledged the answer.
     AckMissing,
+    /// A peer did not refresh the session, or was found gone.
+    SessionExpired,
     /// The name of the target has no address.
     NameNotResolved,
     /// The connection or the datagram was refused, or there is no route.
@@ -294,6 +298,7 @@ impl Reason {
             Self::CalleeHungUp => "callee_hung_up",
             Self::CallerCancelled => "caller_cancelled",
             Self::AckMissing => "ack_missing",
+            Self::SessionExpired => "session_expired",
             Self::NameNotResolved => "name_not_resolved",
             Self::Unreachable => "unreachable",
             Self::ConnectTimeout => "connect_timeout",

@@ -144,6 +144,7 @@ impl Engine {
         let identity = search.identity.clone()?;
         let mut request = headers::invite(&route.headers, uri, identity, search.max_forwards, offer).ok()?;
         request.headers.extend(search.headers.iter().cloned());
+        request.headers.extend(self.ask_for_session(serial, attempt));
         let transaction = self.endpoint.request(now, flow, &request).ok()?;
         let sent = self.sessions.get(serial)?.attempt(attempt)?;
         sent.leg = Some(Leg { negotiation: Some(negotiation), ..Leg::new(flow, line, Party::Um) });
@@ -178,11 +179,15 @@ impl Engine {
             }
             ResponseKind::Success => {
                 self.senders.remove(&transaction);
+                self.start_session(now, serial, attempt, response);
                 self.on_answered(serial, attempt, dialog, flow);
                 Heard::Answered(self.judge_media(serial, attempt, response))
             }
             ResponseKind::Failure => {
                 self.senders.remove(&transaction);
+                if status == 422 && self.invite_for_longer(now, serial, attempt, response) {
+                    return;
+                }
                 match status {
                     300..=302 => Heard::Redirected(status, leg::contacts(response)),
                     _ => Heard::Refused(Refusal { status, retry_after: leg::retry_after(response) }),
@@ -195,6 +200,30 @@ impl Engine {
             ResponseKind::Fork | ResponseKind::Late => return self.dismiss(now, dialog, flow),
         };
         self.tell(serial, Event::Heard(attempt, heard));
+    }
+
+    /// Sends the INVITE again to a server whose sessions have to last longer (RFC 4028 §7.4).
+    fn invite_for_longer(
+        &mut self,
+        now: Instant,
+        serial: u64,
+        attempt: AttemptId,
+        refusal: &Message,
+    ) -> bool {
+        let session = self.sessions.get(serial);
+        let present = session.and_then(|session| session.attempt(attempt));
+        let Some((Some(flow), carrier)) =
+            present.map(|present| (present.leg.as_ref().map(|leg| leg.flow), present.carrier))
+        else {
+            return false;
+        };
+        let connection = match carrier {
+            Carrier::Datagram => Connection::None,
+            Carrier::FreshConnection => Connection::Fresh,
+            Carrier::ReusedConnection => Connection::Reused,
+        };
+        self.raise_session(serial, attempt, refusal)
+            && self.invite(now, serial, attempt, flow, connection).is_some()
     }
 
     /// Acknowledges and hangs up a 2xx that nobody wants.
@@ -235,6 +264,9 @@ impl Engine {
             target.map(|target| Placed { target, holds: (User::Attempt(serial, attempt), present.way) });
         let (dialog, line) = (leg.dialog, leg.flow.line);
         let before = session.bridge(search.side, Some(leg));
+        if let (Some(dialog), Some(timer)) = (dialog, present.timer) {
+            self.sessions.timers.insert(dialog, *timer);
+        }
         self.lines.begin(&[line]);
         self.lines.end(now, &lines);
         if let Some(dialog) = dialog {
@@ -289,6 +321,7 @@ impl Attempt {
             leg: None,
             agreement: None,
             told: None,
+            timer: None,
         }
     }
 }

@@ -4,10 +4,11 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use um_sip::endpoint::{Body, DialogId, Inside};
+use um_sip::session_timer::Failure;
 use um_sip::{Flow, Method, Transport, Uri};
 use um_topology::Host;
 
@@ -200,6 +201,9 @@ impl Engine {
             Sender::Notice(number) => self.unsubscribe(number),
             Sender::Exchange(serial, side) => self.on_offer_not_sent(now, serial, side),
             Sender::PassedOn(transaction) => self.on_not_passed_on(now, transaction),
+            // The next time may be better; if not, the session ends when its time is up.
+            Sender::Refresh(dialog) => self.on_refresh_lost(now, dialog, Failure::Later(ERRAND_RETRY)),
+            Sender::Pulse(dialog) => self.on_pulse(now, dialog, Ok(())),
             Sender::Attempt(..) | Sender::Probe(_) => {}
         }
     }
@@ -230,6 +234,15 @@ impl Engine {
                 }
             }
             (Task::Request(method, inside, sender), Some(dialog)) => {
+                let session = self.refreshing(dialog, method);
+                let with_session;
+                let inside = if session.is_empty() {
+                    inside
+                } else {
+                    let headers = inside.headers.iter().cloned().chain(session).collect();
+                    with_session = Inside { headers, body: inside.body.clone() };
+                    &with_session
+                };
                 match self.endpoint.request_inside(now, dialog, flow, method, inside) {
                     Ok(transaction) => {
                         self.senders.insert(transaction, *sender);
@@ -268,3 +281,6 @@ fn place(uri: &Uri, transport: Transport) -> Option<Place> {
     let host = uri.host()?.to_string().parse().ok()?;
     Some(Place { host, port: uri.port(), transport: topology_transport(transport) })
 }
+
+/// When a refresh for which there was no way is tried again.
+const ERRAND_RETRY: Duration = Duration::from_secs(2);

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use um_sip::endpoint::{ClientTransaction, DialogId, Event as Sip, Output as SipOutput, ServerTransaction};
+use um_sip::session_timer::Failure;
 use um_sip::{Message, Transport};
 
 use super::Engine;
@@ -46,6 +47,9 @@ impl Engine {
                 self.tell_of_dialog(dialog, Event::Unacknowledged);
             }
             Sip::Response { transaction, dialog, kind, flow, message, .. } => {
+                if let Some(dialog) = dialog {
+                    self.on_session_response(now, dialog, &message);
+                }
                 match self.senders.get(&transaction).copied() {
                     Some(Sender::Attempt(serial, attempt)) => self.on_attempt_response(
                         now,
@@ -65,6 +69,10 @@ impl Engine {
                     Some(Sender::PassedOn(request)) => {
                         self.on_passed_on_response(now, transaction, request, &message);
                     }
+                    Some(Sender::Refresh(dialog)) => {
+                        self.on_refresh_response(now, transaction, dialog, &message)
+                    }
+                    Some(Sender::Pulse(dialog)) => self.on_pulse_response(now, transaction, dialog, &message),
                     None => self.on_unexpected_response(now, dialog, kind, flow),
                 }
             }
@@ -112,6 +120,14 @@ impl Engine {
                 self.senders.remove(&transaction);
                 self.on_not_passed_on(now, request);
             }
+            (Some(Sender::Refresh(dialog)), _) => {
+                self.senders.remove(&transaction);
+                self.on_refresh_lost(now, dialog, Failure::Gone);
+            }
+            (Some(Sender::Pulse(dialog)), _) => {
+                self.senders.remove(&transaction);
+                self.on_pulse(now, dialog, Err(Failure::Gone));
+            }
             // A BYE without an answer: the dialog is gone all the same.
             (None, _) => {}
         }
@@ -141,6 +157,35 @@ impl Engine {
             self.senders.remove(&transaction);
             self.on_passed_on(now, request, response);
         }
+    }
+
+    /// What else the answer means for the session is dealt with already.
+    fn on_refresh_response(
+        &mut self,
+        now: Instant,
+        transaction: ClientTransaction,
+        dialog: DialogId,
+        response: &Message,
+    ) {
+        let Some(status) = response.status().filter(|status| status.is_final()) else { return };
+        self.senders.remove(&transaction);
+        if matches!(status.code(), 408 | 481) {
+            self.on_refresh_lost(now, dialog, Failure::Gone);
+        }
+    }
+
+    /// Any answer is a sign of life but one: nobody there knows the call (RFC 5057 §5.1).
+    fn on_pulse_response(
+        &mut self,
+        now: Instant,
+        transaction: ClientTransaction,
+        dialog: DialogId,
+        response: &Message,
+    ) {
+        let Some(status) = response.status().filter(|status| status.is_final()) else { return };
+        self.senders.remove(&transaction);
+        let is_gone = matches!(status.code(), 408 | 481);
+        self.on_pulse(now, dialog, if is_gone { Err(Failure::Gone) } else { Ok(()) });
     }
 
     /// A response to a BYE, or one to an attempt that was given up.

@@ -7,11 +7,13 @@ use bytes::Bytes;
 use um_media::sdp::{Description, SdpError};
 use um_routing::{Explanation, Outcome, Reject, Route, decide};
 use um_sip::endpoint::{Reply, ServerTransaction};
+use um_sip::session_timer::{Policy, SessionTimer};
 use um_sip::{Flow, HeaderName, Message, Method};
 
 use super::Engine;
 use super::apply::is_draining;
 use super::session::{Leg, Party, Search, Session, Setup, Story};
+use super::session_timers;
 use super::view::{Moment, limits};
 use crate::admission::Refusal;
 use crate::call::Plan;
@@ -114,6 +116,7 @@ impl Engine {
         if invite.max_forwards() == Some(0) {
             return Err(refused(reply(483), Rejected::TooManyHops));
         }
+        check_session(&route, invite)?;
         let offer = offer(invite)?;
         Ok((route, decision.explanation, offer))
     }
@@ -136,6 +139,7 @@ impl Engine {
                 .ok()
                 .and_then(|uri| uri.user_text().map(|user| user.into_owned())),
             answer: None,
+            wish: session_timers::wish(invite),
         };
         let caller = Leg::new(flow, line.id.clone(), Party::Other);
         let story = Story {
@@ -180,7 +184,18 @@ impl Engine {
     /// Answers a request; one whose transaction is over needs no answer any more.
     pub(super) fn respond(&mut self, now: Instant, transaction: ServerTransaction, reply: &Reply) {
         // Gone: cancelled or timed out meanwhile. NotAllowed: answered already, by a race that the call settled.
-        let _ = self.endpoint.respond(now, transaction, reply);
+        let granted = self.grant_session(now, transaction, reply);
+        let _ = self.endpoint.respond(now, transaction, granted.as_ref().unwrap_or(reply));
+    }
+}
+
+/// RFC 4028 §9: an interval that is too small, where there is a session timer.
+fn check_session(route: &Route, invite: &Message) -> Result<(), Box<Refused>> {
+    let policy = route.inbound.session_timeout.and_then(Policy::of);
+    let judged = policy.map(|policy| SessionTimer::new(policy).judge(&session_timers::wish(invite)));
+    match judged {
+        Some(Err(min)) => Err(refused(session_timers::too_small(min), Rejected::Unsupported)),
+        Some(Ok(_)) | None => Ok(()),
     }
 }
 

@@ -8,6 +8,7 @@ use um_sip::endpoint::Reply;
 use super::Engine;
 use super::errands::Task;
 use super::exchange::accepted;
+use super::session_timers::granting;
 use super::way::{User, Way};
 use crate::call::words::{Act, AttemptId, Reason, Refusal, Rejection, Side, Sign};
 use crate::health::Evidence;
@@ -94,7 +95,15 @@ impl Engine {
 
     fn answer(&mut self, now: Instant, serial: u64, attempt: AttemptId) {
         let Some(body) = self.answer_caller(serial, attempt) else { return };
-        self.respond_to_caller(now, serial, accepted().body(SDP, body));
+        let mut reply = accepted().body(SDP, body);
+        let session = self.grant_caller(serial);
+        if let Some((_, grant)) = &session {
+            reply.headers.extend(granting(grant));
+        }
+        self.respond_to_caller(now, serial, reply);
+        if let Some((timer, grant)) = session {
+            self.start_caller(now, serial, timer, &grant);
+        }
         self.sessions.end_setup(serial);
         let search = self.sessions.get(serial).and_then(|session| session.search.as_ref());
         let plan = search.map(|search| std::sync::Arc::clone(&search.plan));

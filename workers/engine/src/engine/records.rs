@@ -192,6 +192,7 @@ const fn has_answered(reason: Reason) -> Option<Answered> {
         | Reason::CalleeHungUp
         | Reason::CallerCancelled
         | Reason::AckMissing
+        | Reason::SessionExpired
         | Reason::NameNotResolved
         | Reason::Unavailable
         | Reason::BudgetUsedUp

@@ -26,6 +26,11 @@ impl Engine {
         if dialog.is_none() && *request.method() != Method::Invite && !self.admits(flow) {
             return self.respond(now, transaction, &reply(403));
         }
+        if let Some(dialog) = dialog
+            && let Err(refusal) = self.judge_session(transaction, dialog, request)
+        {
+            return self.respond(now, transaction, &refusal);
+        }
         match (request.method(), dialog) {
             (Method::Invite, None) => return self.on_invite(now, transaction, flow, request),
             (Method::Invite, Some(dialog)) => {

@@ -14,9 +14,11 @@ use um_media::sdp::Agreement;
 use um_media::{LocalMedia, Negotiation, PortPair};
 use um_routing::{Explanation, TargetId};
 use um_sip::endpoint::{ClientTransaction, DialogId, Extra, Identity, ServerTransaction};
+use um_sip::session_timer::{SessionTimer, Wish};
 use um_sip::{Flow, LineIndex};
 use um_topology::Id;
 
+use super::session_timers::SessionTimers;
 use super::talk::Talk;
 use super::transfer::Transfer;
 use super::way::{User, Way};
@@ -93,6 +95,8 @@ pub(super) struct Setup {
     pub(super) contact_user: Option<String>,
     /// The answer to the offer, once an attempt has given one.
     pub(super) answer: Option<Bytes>,
+    /// What the INVITE says of the session.
+    pub(super) wish: Wish,
 }
 
 /// What finding a party for a side needs.
@@ -134,6 +138,8 @@ pub(super) struct Attempt {
     pub(super) agreement: Option<Agreement>,
     /// What the relay was told of it.
     pub(super) told: Option<Agreement>,
+    /// The session timer of its dialog.
+    pub(super) timer: Option<Box<SessionTimer>>,
 }
 
 /// The relay of a call: it opens or is open, and its ports are held.
@@ -184,6 +190,10 @@ pub(super) enum Sender {
     Exchange(u64, Side),
     /// A peer whose request was passed on.
     PassedOn(ServerTransaction),
+    /// The session timer of a dialog, which refreshes.
+    Refresh(DialogId),
+    /// The session timer of a dialog, which asks whether the peer is there.
+    Pulse(DialogId),
 }
 
 /// All calls of a shard.
@@ -196,6 +206,8 @@ pub(super) struct Sessions {
     parting: BTreeMap<DialogId, u64>,
     relays: BTreeMap<u64, u64>,
     deadlines: BTreeSet<(Instant, u64)>,
+    /// Of the dialogs that are bridged.
+    pub(super) timers: SessionTimers,
     last: u64,
 }
 
@@ -325,6 +337,7 @@ impl Sessions {
         for dialog in [&session.inbound, &session.outbound].into_iter().flatten().filter_map(|leg| leg.dialog)
         {
             self.dialogs.remove(&dialog);
+            self.timers.remove(dialog);
         }
         if let Some(due) = session.due {
             self.deadlines.remove(&(due, serial));
@@ -368,6 +381,7 @@ impl Sessions {
     /// Says that a dialog is bridged no more, but not hung up.
     pub(super) fn name_parting(&mut self, dialog: DialogId, serial: u64) {
         self.dialogs.remove(&dialog);
+        self.timers.remove(dialog);
         self.parting.insert(dialog, serial);
     }
 
@@ -378,6 +392,7 @@ impl Sessions {
     /// The leg of a dialog has left its call.
     pub(super) fn forget_dialog(&mut self, dialog: DialogId) {
         self.dialogs.remove(&dialog);
+        self.timers.remove(dialog);
         self.parting.remove(&dialog);
     }
 

@@ -31,6 +31,7 @@ mod parties;
 mod probing;
 mod refusing;
 mod replacing;
+mod session_timers;
 mod shards;
 mod transfer;
 
@@ -55,6 +56,8 @@ struct Rig {
     probes_answered: bool,
     /// Probes are among what was sent, and the test answers them.
     probes_shown: bool,
+    /// OPTIONS within a dialog are among what was sent.
+    pulses_shown: bool,
 }
 
 impl Rig {
@@ -84,6 +87,7 @@ impl Rig {
             idle_lines: Vec::new(),
             probes_answered: true,
             probes_shown: false,
+            pulses_shown: false,
         };
         rig.configure(configuration(topology, LinePhase::Open));
         rig
@@ -155,7 +159,8 @@ impl Rig {
     fn on_sent(&mut self, flow: Flow, bytes: Bytes) {
         let message = Message::parse(bytes, &SipLimits::default()).expect("what we send is well formed");
         let sent = Sent { flow, message };
-        if sent.is(&Method::Options) && sent.message.is_request() && !self.probes_shown {
+        let shown = self.probes_shown || (self.pulses_shown && sent.message.to_tag().is_some());
+        if sent.is(&Method::Options) && sent.message.is_request() && !shown {
             if self.probes_answered {
                 let answer = sent.answer(200, "");
                 self.receive(sent.flow, answer);
