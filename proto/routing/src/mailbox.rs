@@ -115,7 +115,8 @@ fn diverted(
     Ok(call_answering(dialled, None, diversion))
 }
 
-/// A call to a user without a phone: it is diverted by him, as unavailable, behind whoever diverted it before.
+/// A call to a user without a phone: it is diverted by him, behind whoever diverted it before; as unavailable, unless he
+/// has said why he takes no calls.
 fn unreachable_user(
     topology: &Topology,
     facts: &Facts,
@@ -126,7 +127,7 @@ fn unreachable_user(
     let pick = own_station.map_or(MailboxPick::Last, |station| station.effective_mailbox_pick());
     let own = || -> Option<(Arc<User>, Arc<Station>, Diversion)> {
         let party = Party { display: None, uri: facts.request_uri.clone() };
-        let diversion = Diversion { party, cause: Cause::Unavailable };
+        let diversion = Diversion { party, cause: own_cause(user) };
         Some((user.clone(), own_station?.clone(), diversion))
     };
     let before = || picked(topology, chain, pick);
@@ -136,6 +137,16 @@ fn unreachable_user(
     };
     let (user, station, diversion) = found.ok_or(RejectReason::UserUnavailable)?;
     Ok(call_answering(station, Some(user), diversion))
+}
+
+fn own_cause(user: &User) -> Cause {
+    if user.effective_forward_all() {
+        Cause::Unconditional
+    } else if user.effective_do_not_disturb() {
+        Cause::DoNotDisturb
+    } else {
+        Cause::Unavailable
+    }
 }
 
 /// A user calls his own number: he wants his messages.

@@ -117,7 +117,7 @@ mod tests {
         let mut user = User::new("dana", "2001");
         let plan = || SessionPlan::new(&Topology::new(), &line(), None, true);
         assert_eq!(plan().towards_mailbox_of(Some(&user)).fax, FaxProtocol::T38);
-        user.calls = UserCalls { fax_capability: Some(false) }.boxed();
+        user.calls = UserCalls { fax_capability: Some(false), ..UserCalls::default() }.boxed();
         assert_eq!(plan().towards_mailbox_of(Some(&user)).fax, FaxProtocol::None);
         assert_eq!(plan().towards_mailbox_of(None).fax, FaxProtocol::T38);
     }

@@ -49,6 +49,18 @@ impl User {
         self.calls.as_ref().and_then(|calls| calls.fax_capability).unwrap_or(true)
     }
 
+    /// Says whether the user has all his calls diverted.
+    #[must_use]
+    pub fn effective_forward_all(&self) -> bool {
+        self.calls.as_ref().and_then(|calls| calls.forward_all).unwrap_or(false)
+    }
+
+    /// Says whether the user does not want to be disturbed.
+    #[must_use]
+    pub fn effective_do_not_disturb(&self) -> bool {
+        self.calls.as_ref().and_then(|calls| calls.do_not_disturb).unwrap_or(false)
+    }
+
     /// Returns how the mailbox is named at a UM station: the own extension behind the station's prefix, or the
     /// configured address, which never takes a prefix.
     #[must_use]
@@ -87,6 +99,10 @@ impl UserUm {
 pub struct UserCalls {
     /// False: an offer of T.38 on the leg towards the user's mailbox is declined with 488 and audio stays. Unset: true.
     pub fax_capability: Option<bool>,
+    /// Every call goes to the mailbox, as diverted unconditionally. Unset: false.
+    pub forward_all: Option<bool>,
+    /// Every call goes to the mailbox, because the user does not want to be disturbed. Unset: false.
+    pub do_not_disturb: Option<bool>,
 }
 
 impl UserCalls {

@@ -18,7 +18,12 @@ impl TryFrom<&v1::User> for model::User {
             extension: from.extension().into(),
             um: from.um.as_ref().map(|um| um_to_model(&mut reader, um)).unwrap_or_default(),
             aliases: from.aliases.iter().map(|alias| alias.as_str().into()).collect(),
-            calls: model::UserCalls { fax_capability: from.fax_capability }.boxed(),
+            calls: model::UserCalls {
+                fax_capability: from.fax_capability,
+                forward_all: from.forward_all,
+                do_not_disturb: from.do_not_disturb,
+            }
+            .boxed(),
         };
         reader.finish(user)
     }
@@ -32,6 +37,8 @@ impl From<&model::User> for v1::User {
             um: um_from_model(&from.um),
             aliases: from.aliases.iter().map(ToString::to_string).collect(),
             fax_capability: calls.fax_capability,
+            forward_all: calls.forward_all,
+            do_not_disturb: calls.do_not_disturb,
             ..Self::default()
         };
         user.set_name(Name::user(from.id.clone()).to_string());

@@ -7,7 +7,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use um_store::{Compare, OPERATIONS_MAX, Op, REQUEST_BYTES_MAX, Store, StoreError, Txn, TxnOutcome};
-use um_topology::{Change, Kind, Name, Resource, Violation, ViolationKind};
+use um_topology::{Change, Name, Violation, ViolationKind};
 use uuid::Uuid;
 
 use self::{leases::Leases, recipe::recipe, requests::Remembered};
@@ -22,6 +22,7 @@ use crate::{
 mod leases;
 mod recipe;
 mod requests;
+mod steps;
 mod wish;
 
 pub use requests::fingerprint;
@@ -268,24 +269,28 @@ impl Writer {
         if self.fits(changes, picture) {
             return vec![changes.to_vec()];
         }
-        let mut ordered = changes.to_vec();
-        ordered.sort_by_key(|change| (change.after.is_none(), place(change), change.name.clone()));
-        let first_deletion = ordered.partition_point(|change| change.after.is_some());
-        ordered[first_deletion..].reverse();
         let mut steps: Vec<Vec<Changed>> = Vec::new();
-        for change in ordered {
-            match steps.last_mut() {
-                Some(step) if step.len() < OPERATIONS_MAX => {
-                    step.push(change);
-                    if !self.fits(step, picture) {
-                        let change = step.pop();
-                        steps.push(change.into_iter().collect());
-                    }
-                }
-                Some(_) | None => steps.push(vec![change]),
+        for unit in steps::units(changes) {
+            // What no transaction can hold together is tried one by one, and says then what it lacks.
+            let alone = if self.fits(&unit, picture) { vec![unit] } else { apart(unit) };
+            for unit in alone {
+                self.pack(&mut steps, unit, picture);
             }
         }
         steps
+    }
+
+    /// Adds changes that belong together to the last step, or begins another one with them.
+    fn pack(&self, steps: &mut Vec<Vec<Changed>>, unit: Vec<Changed>, picture: &Picture) {
+        let Some(step) = steps.last_mut().filter(|step| step.len() + unit.len() <= OPERATIONS_MAX) else {
+            return steps.push(unit);
+        };
+        let length = step.len();
+        step.extend(unit);
+        if !self.fits(step, picture) {
+            let unit = step.split_off(length);
+            steps.push(unit);
+        }
     }
 
     fn fits(&self, changes: &[Changed], picture: &Picture) -> bool {
@@ -399,18 +404,8 @@ fn with_the_rest(mut wrong: Vec<Violation>, checked: Result<(), ApiError>) -> Ve
     wrong
 }
 
-/// Where a change stands among steps: by kind, but the line that the settings name for all stations comes before them.
-fn place(change: &Changed) -> (Kind, bool) {
-    let names_a_line = change.after.as_ref().is_some_and(|after| match &after.model {
-        Resource::Settings(settings) => settings.station_defaults.contact_line.is_some(),
-        Resource::ProxyList(_)
-        | Resource::Credential(_)
-        | Resource::Line(_)
-        | Resource::Station(_)
-        | Resource::User(_)
-        | Resource::Route(_) => false,
-    });
-    if names_a_line { (Kind::Line, true) } else { (change.name.kind, false) }
+fn apart(unit: Vec<Changed>) -> Vec<Vec<Changed>> {
+    unit.into_iter().map(|change| vec![change]).collect()
 }
 
 fn check(picture: &Picture, changes: &[Changed]) -> Result<(), ApiError> {

@@ -138,6 +138,8 @@ fn user() -> v1::User {
         }),
         aliases: vec!["+12025550102".into(), "tel:+12025550103".into()],
         fax_capability: Some(false),
+        forward_all: Some(true),
+        do_not_disturb: Some(true),
         ..Default::default()
     }
 }

@@ -192,6 +192,28 @@ pub(crate) async fn a_large_apply_is_refused_when_atomic_and_else_written_in_ste
     assert_eq!(control.export().await.1.len(), USERS / 2 + 4);
 }
 
+pub(crate) async fn users_of_a_large_apply_may_pass_their_numbers_on(fixture: &mut Fixture) {
+    const USERS: usize = 300;
+    let control = &mut fixture.control;
+    let users = |number: fn(usize) -> usize| {
+        (0..USERS).map(move |n| user(&format!("u{n:03}"), &format!("{}", 20_000 + number(n)), None).into())
+    };
+    control.apply(users(|n| n).collect()).await;
+    // Everybody takes the number of the next one, in the order of names and against it.
+    for number in [|n| n + 1, |n: usize| n + 10, |n: usize| n + 5] {
+        let answer = control.apply(users(number).collect()).await;
+        assert!(answer.results.iter().all(|one| one.action() == Action::Updated), "{answer:?}");
+    }
+    // The first and the last swap theirs, whole steps apart.
+    let swap = |n: usize| match n {
+        0 => 304,
+        299 => 5,
+        _ => n + 405,
+    };
+    let answer = control.apply(users(swap).collect()).await;
+    assert!(answer.results.iter().all(|one| one.action() == Action::Updated), "{answer:?}");
+}
+
 pub(crate) async fn stations_of_a_large_apply_may_rely_on_the_settings_in_it(fixture: &mut Fixture) {
     const STATIONS: usize = 100;
     let control = &mut fixture.control;

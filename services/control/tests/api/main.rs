@@ -81,6 +81,7 @@ suite! {
     apply::an_export_applies_back_unchanged,
     apply::every_wrong_resource_is_named_in_one_answer,
     apply::a_large_apply_is_refused_when_atomic_and_else_written_in_steps,
+    apply::users_of_a_large_apply_may_pass_their_numbers_on,
     apply::stations_of_a_large_apply_may_rely_on_the_settings_in_it,
     apply::users_may_swap_their_numbers,
     apply::if_revision_looks_at_everything_but_users,

@@ -149,3 +149,20 @@ fn a_users_own_station_is_asked_whichever_pilot_was_dialled() {
     let decision = decide(&topology, &facts, &World::default(), &mut Rotation::new());
     assert_eq!(&*routed(decision).station.unwrap().id, "voicemail");
 }
+
+#[test]
+fn a_user_who_takes_no_calls_diverts_them_with_his_own_cause() {
+    let cause = |forward_all: bool, do_not_disturb: bool| {
+        let mut site = Site::new();
+        site.users[0].calls = um_topology::UserCalls {
+            forward_all: Some(forward_all),
+            do_not_disturb: Some(do_not_disturb),
+            ..um_topology::UserCalls::default()
+        }
+        .boxed();
+        site.route(&call("2001")).headers.diversion.unwrap().cause
+    };
+    assert_eq!(cause(false, false), Cause::Unavailable);
+    assert_eq!(cause(false, true), Cause::DoNotDisturb);
+    assert_eq!(cause(true, true), Cause::Unconditional);
+}
