@@ -213,3 +213,54 @@ fn the_answer_makes_room_for_the_next_invite_in_either_direction() {
     alone.taken();
     assert_eq!(send(&mut alone, dialog, &Method::Invite).cseq().number, 2);
 }
+
+/// RFC 3261 §12.2.1.1, in the direction of the UAC: the set is reversed before its first hop is asked.
+#[test]
+fn the_uac_of_a_strict_router_sends_it_in_the_request_uri_too() {
+    let mut alone = Alone::udp();
+    let (_, invite) = alone.request(Method::Invite);
+    let record = "Record-Route: <sip:p2.example.com;lr>, <sip:strict.example.com>\n";
+    alone.answer(&invite, 200, "um", &format!("{CONTACT}{record}"));
+    let dialog = alone.responded().1.expect("a dialog");
+    let flow = alone.flow;
+    alone.endpoint.ack(dialog, flow, &Inside::default()).expect("an ACK is owed");
+    let ack = alone.taken_one();
+    for request in [ack, send(&mut alone, dialog, &Method::Info)] {
+        assert_eq!(request.request_uri_bytes(), b"sip:strict.example.com");
+        assert_eq!(routes(&request), ["<sip:p2.example.com;lr>", "<sip:um@192.0.2.9:5080>"]);
+    }
+    let next_hop = alone.endpoint.dialog(dialog).expect("a dialog").next_hop().to_string();
+    assert_eq!(next_hop, "sip:strict.example.com");
+}
+
+/// RFC 3261 §12.2: neither a re-INVITE nor its answer changes the route set.
+#[test]
+fn the_route_set_stays_when_the_target_moves() {
+    let mut alone = Alone::udp();
+    let (dialog, ok) = taken_call(&mut alone, "Record-Route: <sip:p1.example.com;lr>\n");
+    let again = request("INVITE", 2, "2", &tag_of(&ok));
+    alone.receive(&again.replace("Max-Forwards", "Record-Route: <sip:other.example.com;lr>\nMax-Forwards"));
+    let (transaction, ..) = alone.requested();
+    alone.respond(transaction, 200);
+    alone.taken();
+    alone.receive(&request("ACK", 2, "a2", &tag_of(&ok)));
+    alone.events();
+    assert_eq!(routes(&send(&mut alone, dialog, &Method::Info)), ["<sip:p1.example.com;lr>"]);
+}
+
+/// RFC 3261 §13.3.1.4: the ACK of an older INVITE does not stop the repetitions of a newer 2xx.
+#[test]
+fn a_stale_ack_acknowledges_nothing() {
+    let mut alone = Alone::udp();
+    let (_, ok) = taken_call(&mut alone, "");
+    alone.receive(&request("INVITE", 2, "2", &tag_of(&ok)));
+    let (transaction, ..) = alone.requested();
+    alone.respond(transaction, 200);
+    alone.taken();
+    alone.receive(&request("ACK", 1, "a1", &tag_of(&ok)));
+    assert!(alone.events().is_empty());
+    alone.pass(500);
+    assert_eq!(alone.sent(), ["200"], "still repeated");
+    alone.receive(&request("ACK", 2, "a2", &tag_of(&ok)));
+    assert!(matches!(alone.event(), Event::Acknowledged { .. }));
+}
