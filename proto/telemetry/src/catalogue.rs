@@ -89,6 +89,14 @@ catalogue! {
         "SIP messages sent again or received again";
     /// Worker: what could not be read.
     SIP_PARSE_ERRORS = "sip.parse.errors", Shape::Counter, "{message}", ["reason"], "Input that is not SIP";
+    /// Worker: new requests refused unread in an overload.
+    SIP_SHED = "sip.requests.shed", Shape::Counter, "{request}", ["sip.method", "reason"],
+        "New calls and registrations refused unread with 503";
+    /// Worker: how far signalling is behind.
+    SIGNALLING_LAG = "um.signalling.lag", Shape::Gauge, "s", [],
+        "Longest wait of a message for its turn in the last second";
+    /// Worker: 1 while new calls are refused because of lag.
+    SHEDDING = "um.worker.shedding", Shape::Gauge, "{worker}", [], "1 while new calls are refused for want of time";
     /// Worker: transactions that hold state.
     SIP_TRANSACTIONS = "sip.transactions.active", Shape::Gauge, "{transaction}", [], "SIP transactions that hold state";
 

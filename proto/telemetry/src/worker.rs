@@ -19,6 +19,9 @@ pub struct WorkerMetrics {
     messages: Counter<u64>,
     retransmissions: Counter<u64>,
     parse_errors: Counter<u64>,
+    shed: Counter<u64>,
+    lag: Gauge<f64>,
+    shedding: Gauge<u64>,
     transactions: Gauge<u64>,
     calls_active: UpDownCounter<i64>,
     calls_attempts: Counter<u64>,
@@ -44,6 +47,9 @@ impl WorkerMetrics {
             messages: instrument::counter(meter, &row::SIP_MESSAGES),
             retransmissions: instrument::counter(meter, &row::SIP_RETRANSMISSIONS),
             parse_errors: instrument::counter(meter, &row::SIP_PARSE_ERRORS),
+            shed: instrument::counter(meter, &row::SIP_SHED),
+            lag: instrument::gauge_f64(meter, &row::SIGNALLING_LAG),
+            shedding: instrument::gauge(meter, &row::SHEDDING),
             transactions: instrument::gauge(meter, &row::SIP_TRANSACTIONS),
             calls_active: instrument::up_down(meter, &row::CALLS_ACTIVE),
             calls_attempts: instrument::counter(meter, &row::CALLS_ATTEMPTS),
@@ -83,6 +89,17 @@ impl WorkerMetrics {
     /// Counts input that is not SIP; `reason` names the parser's error.
     pub fn parse_errors(&self, reason: &'static str, count: u64) {
         self.parse_errors.add(count, &[KeyValue::new("reason", reason)]);
+    }
+
+    /// Counts new requests refused unread in an overload; `reason` is one of the lobby's reasons.
+    pub fn shed(&self, method: &'static str, reason: &'static str, count: u64) {
+        self.shed.add(count, &[KeyValue::new("sip.method", method), KeyValue::new("reason", reason)]);
+    }
+
+    /// Records the longest wait of a message for its turn, and whether new calls are refused because of it.
+    pub fn signalling_lag(&self, longest: Duration, shedding: bool) {
+        self.lag.record(longest.as_secs_f64(), &[]);
+        self.shedding.record(u64::from(shedding), &[]);
     }
 
     /// Records the transactions that hold state.

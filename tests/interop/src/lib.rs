@@ -7,6 +7,7 @@
 pub mod caller;
 pub mod clock;
 pub mod dns;
+pub mod flood;
 pub mod http;
 pub mod message;
 pub mod place;
@@ -18,6 +19,7 @@ pub mod sipp;
 
 pub use caller::Caller;
 pub use dns::{Mood, NameServer};
+pub use flood::{Flood, HalfOpen, Mix};
 pub use place::Place;
 pub use plan::{Entry, Plan, Transport};
 pub use process::Process;

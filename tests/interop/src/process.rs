@@ -96,6 +96,18 @@ impl Process {
         Ok(())
     }
 
+    /// Returns its resident memory in octets.
+    ///
+    /// # Errors
+    ///
+    /// It is gone.
+    pub fn memory(&self) -> Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("its memory")?;
+        let kilobytes: u64 = line.split_whitespace().next().context("a number")?.parse()?;
+        Ok(kilobytes * 1024)
+    }
+
     /// Returns all it has written.
     #[must_use]
     pub fn output(&self) -> String {

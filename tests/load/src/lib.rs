@@ -13,7 +13,10 @@ macro_rules! say {
 pub mod clock;
 pub mod control;
 pub mod figures;
+pub mod hostile;
+pub mod kamailio;
 pub mod media;
+pub mod overload;
 pub mod process;
 pub mod rig;
 pub mod signalling;

@@ -1,7 +1,7 @@
 //! `um-load`: measures signalling, media and control of the product on this machine.
 
 use clap::{Parser, Subcommand};
-use um_load::{control, media, signalling};
+use um_load::{control, hostile, kamailio, media, overload, signalling};
 
 /// Measures what the product costs on this machine; `make bench` builds everything and runs `um-load all`.
 #[derive(Debug, Parser)]
@@ -22,8 +22,14 @@ struct Arguments {
 enum What {
     /// Everything below.
     All,
-    /// Calls per second on one core, and what a call costs.
+    /// Calls per second on one core, and what a call costs, over UDP and TCP; memory of held calls.
     Signalling,
+    /// Twice the highest clean rate: what is completed, and how soon all is as before.
+    Overload,
+    /// Bad datagrams at full rate beside real calls.
+    Hostile,
+    /// The same calls through Kamailio, where it is installed.
+    Kamailio,
     /// Packets per second on one core, and what a packet costs.
     Media,
     /// Writes per second, and the time from a commit to the last worker's acknowledgement.
@@ -37,10 +43,16 @@ async fn main() -> anyhow::Result<()> {
     match arguments.what {
         What::All => {
             signalling::measure(seconds, runs).await?;
+            tokio::task::block_in_place(|| kamailio::measure(seconds, runs))?;
+            overload::measure(seconds).await?;
+            hostile::measure(seconds).await?;
             media::measure(seconds, runs).await?;
             control::measure(seconds, runs).await
         }
         What::Signalling => signalling::measure(seconds, runs).await,
+        What::Overload => overload::measure(seconds).await,
+        What::Hostile => hostile::measure(seconds).await,
+        What::Kamailio => tokio::task::block_in_place(|| kamailio::measure(seconds, runs)),
         What::Media => media::measure(seconds, runs).await,
         What::Control => control::measure(seconds, runs).await,
     }

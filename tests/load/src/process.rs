@@ -23,34 +23,46 @@ impl Process {
     ///
     /// The program was not built, or cannot be started.
     pub fn start(program: &str, arguments: &[String], core: usize, log: &Path) -> Result<Self> {
-        let path = binary(program)?;
+        Self::start_path(&binary(program)?, program, arguments, core, log)
+    }
+
+    /// Starts any program, as [`Process::start`] does.
+    ///
+    /// # Errors
+    ///
+    /// The program cannot be started.
+    pub fn start_path(
+        path: &Path,
+        name: &str,
+        arguments: &[String],
+        core: usize,
+        log: &Path,
+    ) -> Result<Self> {
         let output = fs::File::create(log).with_context(|| format!("{} cannot be written", log.display()))?;
         let child = Command::new("taskset")
             .args(["-c", &core.to_string()])
-            .arg(&path)
+            .arg(path)
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output)
             .spawn()
             .with_context(|| format!("{} cannot be started", path.display()))?;
-        Ok(Self { child, name: program.to_owned() })
+        Ok(Self { child, name: name.to_owned() })
     }
 
-    /// Processor time that all its threads have used so far.
+    /// Processor time that all its threads and its children have used so far.
     ///
     /// # Errors
     ///
     /// The process has ended.
     pub fn cpu(&self) -> Result<Duration> {
-        let tasks = format!("/proc/{}/task", self.child.id());
-        let mut nanoseconds = 0;
-        for task in fs::read_dir(&tasks).with_context(|| format!("{} has ended", self.name))? {
-            let statistics = fs::read_to_string(task?.path().join("schedstat")).unwrap_or_default();
-            let running = statistics.split_whitespace().next().and_then(|first| first.parse::<u64>().ok());
-            nanoseconds += running.unwrap_or_default();
-        }
-        Ok(Duration::from_nanos(nanoseconds))
+        let own = cpu_of(self.child.id()).with_context(|| format!("{} has ended", self.name))?;
+        // Kamailio works in children that stay for its life.
+        Ok(children(self.child.id())
+            .into_iter()
+            .filter_map(|child| cpu_of(child).ok())
+            .fold(own, |sum, of| sum + of))
     }
 
     /// Resident memory, bytes.
@@ -68,10 +80,33 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended by itself; then there is nothing left to end.
+        // It may have ended by itself; then there is nothing left to end. What has children ends them when it is asked to.
+        let asked = i32::try_from(self.child.id()).is_ok_and(|id| {
+            !children(self.child.id()).is_empty()
+                && nix::sys::signal::kill(nix::unistd::Pid::from_raw(id), nix::sys::signal::Signal::SIGTERM)
+                    .is_ok()
+        });
+        if asked {
+            std::thread::sleep(Duration::from_secs(1));
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn cpu_of(process: u32) -> Result<Duration> {
+    let mut nanoseconds = 0;
+    for task in fs::read_dir(format!("/proc/{process}/task"))? {
+        let statistics = fs::read_to_string(task?.path().join("schedstat")).unwrap_or_default();
+        let running = statistics.split_whitespace().next().and_then(|first| first.parse::<u64>().ok());
+        nanoseconds += running.unwrap_or_default();
+    }
+    Ok(Duration::from_nanos(nanoseconds))
+}
+
+fn children(process: u32) -> Vec<u32> {
+    let list = fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap_or_default();
+    list.split_whitespace().filter_map(|child| child.parse().ok()).collect()
 }
 
 /// Puts the calling thread on the cores that the product does not use.

@@ -12,7 +12,7 @@ use tonic::transport::{Channel, Endpoint};
 use um_topology::{Change, Resource};
 use um_wire::v1::{self, topology_service_client::TopologyServiceClient};
 
-use crate::{clock, process::Process};
+use crate::{clock, process::Process, signalling::Transport};
 
 /// Where everything listens. Loopback addresses of its own, so that it does not meet a gateway that runs already.
 pub const GATEWAY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 0, 77, 1)), 5060);
@@ -137,9 +137,25 @@ impl Rig {
 ///
 /// Never in practice: the texts are constants.
 pub fn topology(passthrough: bool) -> Result<Vec<Change>> {
+    topology_over(Transport::Udp, passthrough)
+}
+
+/// The same over a transport.
+///
+/// # Errors
+///
+/// Never in practice: the texts are constants.
+pub fn topology_over(transport: Transport, passthrough: bool) -> Result<Vec<Change>> {
     use um_topology::{Entry, Line, ProxyList, SipAddress, Station};
-    let list = ProxyList::new("um", vec![Entry::new("um1", UM_SERVER.ip().into(), Some(UM_SERVER.port()))]);
+    let protocol = Some(match transport {
+        Transport::Udp => um_topology::Transport::Udp,
+        Transport::Tcp => um_topology::Transport::Tcp,
+    });
+    let mut list =
+        ProxyList::new("um", vec![Entry::new("um1", UM_SERVER.ip().into(), Some(UM_SERVER.port()))]);
+    list.protocol = protocol;
     let mut line = Line::new("um", GATEWAY.ip().to_string().parse()?);
+    line.transport.protocol = protocol;
     line.transport.receive_port = Some(GATEWAY.port());
     line.proxy_list = Some("um".into());
     let address = SipAddress::parts(Some("6000"), UM_SERVER.ip().into(), Some(UM_SERVER.port()));

@@ -10,6 +10,10 @@ use um_topology::Id;
 
 use crate::gossip::Gossip;
 
+pub(crate) mod lobby;
+pub(crate) mod overload;
+mod sources;
+
 #[cfg(test)]
 mod tests;
 

@@ -35,6 +35,8 @@ pub struct EngineLimits {
     pub connection_idle: Duration,
     /// How often other ports are tried when a relay does not open.
     pub relay_retries: u8,
+    /// New calls and registrations that one source address may bring this shard a second; `None` is no limit.
+    pub source_rate: Option<u32>,
     /// A set-up at least this long is reported with its route explanation.
     pub slow_setup: Duration,
 }
@@ -47,6 +49,7 @@ impl Default for EngineLimits {
             connections: 4_096,
             connection_idle: Duration::from_secs(120),
             relay_retries: 3,
+            source_rate: None,
             slow_setup: Duration::from_secs(4),
         }
     }

@@ -46,6 +46,7 @@ mod requests;
 mod session;
 mod session_timers;
 mod talk;
+mod shed;
 mod transfer;
 mod view;
 mod way;

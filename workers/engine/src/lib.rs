@@ -29,6 +29,8 @@ mod locate;
 mod observation;
 mod output;
 
+pub use admission::lobby::{Lobby, ShedReason, Verdict, Waiting};
+pub use admission::overload::Lag;
 pub use admission::{LineCount, Refusal};
 pub use call::words::Reason;
 pub use configuration::{Advertised, BoundLine, Configuration, EngineConfig, EngineLimits, LinePhase};

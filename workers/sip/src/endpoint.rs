@@ -41,12 +41,14 @@ use crate::{
     message::Message,
 };
 
+pub(crate) use self::shed::is_shed_tag;
 pub use self::{
     config::{Config, LineProfile},
     counters::{Counters, DropReason, RefuseReason},
     draft::{ActError, Body, CopiedLine, Extra, Identity, Inside, Reply, Request},
     event::{ClientTransaction, DialogId, Event, Output, ResponseKind, ServerTransaction},
     reliable::Reliable,
+    shed::Shed,
 };
 
 mod answer;
@@ -60,7 +62,7 @@ mod event;
 mod flow_failure;
 mod identity;
 mod inside;
-mod keys;
+pub(crate) mod keys;
 mod originate;
 mod prack;
 mod provisional;
@@ -69,11 +71,12 @@ mod receive_response;
 mod refuse;
 mod reliable;
 mod screen;
+mod shed;
 mod table;
 mod timeout;
 mod usage;
 
-use self::{identity::Randomness, table::Table};
+use self::{identity::Randomness, shed::Sheds, table::Table};
 
 /// The SIP of one shard.
 #[derive(Debug)]
@@ -85,6 +88,7 @@ pub struct Endpoint {
     randomness: Randomness,
     outputs: VecDeque<Output>,
     counters: Counters,
+    sheds: Sheds,
     /// Buffer for look-up keys.
     scratch: Vec<u8>,
 }
@@ -101,6 +105,7 @@ impl Endpoint {
             randomness,
             outputs: VecDeque::new(),
             counters: Counters::default(),
+            sheds: Sheds::default(),
             scratch: Vec::new(),
             config,
         }

@@ -54,6 +54,10 @@ pub struct Config {
     #[arg(long, env = "UM_MEDIA_THREADS", value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub media_threads: u16,
 
+    /// New calls and registrations that one source address may bring a second; more get 503. None: no limit.
+    #[arg(long, env = "UM_SOURCE_RATE", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub source_rate: Option<u32>,
+
     /// How long a drain waits for calls to end before it hangs them up, in seconds.
     #[arg(long, env = "UM_DRAIN_DEADLINE", value_name = "SECONDS", default_value_t = 3300)]
     pub drain_deadline: u64,

@@ -367,6 +367,10 @@ impl Observer {
         self.status.calls = u64::try_from(usage.calls).unwrap_or(u64::MAX);
         self.status.usage = usage;
         let lag = self.pulses.values().map(|pulse| pulse.lag).max().unwrap_or_default();
+        let shedding = self.pulses.values().any(|pulse| pulse.shedding);
+        self.metrics.signalling_lag(lag, shedding);
+        self.status.shedding = shedding;
+        self.status.requests_shed = self.pulses.values().map(|pulse| pulse.traffic.shed.total()).sum();
         self.status.signalling_lag_ms = u64::try_from(lag.as_millis()).unwrap_or(u64::MAX);
         if elapsed >= RENEWED_EVERY.as_secs_f64() {
             #[expect(clippy::cast_precision_loss, reason = "a rate for people; calls of one second are few")]

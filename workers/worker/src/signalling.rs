@@ -9,7 +9,7 @@ use std::{
     thread,
 };
 
-use um_engine::{Engine, EngineConfig, Input};
+use um_engine::{Engine, EngineConfig, Input, Lobby};
 use um_sip::LineIndex;
 
 mod connections;
@@ -71,8 +71,15 @@ impl Prepared {
     ) -> io::Result<Signalling> {
         let mut threads = Vec::new();
         for (shard, half) in (0..).zip(self.halves) {
-            let engine = Engine::new(config(shard));
-            let driver = Driver::new(shard, engine, surroundings(shard), self.shards.clone(), half);
+            let config = config(shard);
+            let lobby = Lobby::new(config.seed, config.limits.source_rate);
+            let driver = Driver::new(
+                shard,
+                (Engine::new(config), lobby),
+                surroundings(shard),
+                self.shards.clone(),
+                half,
+            );
             let thread = thread::Builder::new().name(format!("signalling-{shard}"));
             threads.push(thread.spawn(move || driver.run())?);
         }

@@ -41,6 +41,10 @@ pub(crate) struct Status {
     pub(crate) calls_per_second: f64,
     /// The longest that something readable waited for a shard's turn in the last second, milliseconds.
     pub(crate) signalling_lag_ms: u64,
+    /// Whether new calls are refused because messages wait too long.
+    pub(crate) shedding: bool,
+    /// New calls and registrations refused unread since the worker began.
+    pub(crate) requests_shed: u64,
     /// Lines with a socket.
     pub(crate) lines: Vec<LineStatus>,
     /// Lines without one.

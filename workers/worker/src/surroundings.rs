@@ -115,11 +115,13 @@ pub(crate) fn engine_config(config: &Config, shard: u16, limits: &EngineLimits) 
     let mut seed = [0; 32];
     seed[..16].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
     seed[16..].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
+    // New calls are spread over the shards by their Call-ID.
+    let source_rate = config.source_rate.map(|rate| rate.div_ceil(shards));
     EngineConfig {
         shard,
         shards: config.signalling_threads,
         seed,
-        limits: limits.clone(),
+        limits: EngineLimits { source_rate, ..limits.clone() },
         media_ports: (port(from), port(to)),
     }
 }

@@ -1,6 +1,7 @@
 //! What passed through one shard's SIP sockets: plain integers that only grow, told once a second as a difference.
 
-use um_sip::endpoint::Counters;
+use um_engine::ShedReason;
+use um_sip::{Glance, endpoint::Counters};
 use um_telemetry::{Direction, Transport, WorkerMetrics};
 
 /// Counters of one shard.
@@ -18,10 +19,47 @@ pub(crate) struct Traffic {
     pub(crate) lost: u64,
     /// Connections not accepted because peers have too many open.
     pub(crate) refused: u64,
+    /// Datagrams that the kernel had no room for before we read them.
+    pub(crate) overflowed: u64,
+    /// Messages outside of any call that were forgotten because they waited too long or too many waited.
+    pub(crate) forgotten: u64,
+    /// New calls and registrations refused unread.
+    pub(crate) shed: Refusals,
     /// Requests received again.
     pub(crate) again_in: u64,
     /// Requests and responses sent again.
     pub(crate) again_out: u64,
+}
+
+/// New requests that were refused unread, by method and reason.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Refusals {
+    invites: [u64; ShedReason::ALL.len()],
+    registers: [u64; ShedReason::ALL.len()],
+}
+
+impl Refusals {
+    /// Counts one.
+    pub(crate) fn count(&mut self, kind: Glance, reason: ShedReason) {
+        let counts = if kind == Glance::Register { &mut self.registers } else { &mut self.invites };
+        counts[reason as usize] += 1;
+    }
+
+    /// How many there were.
+    pub(crate) fn total(&self) -> u64 {
+        self.invites.iter().chain(&self.registers).sum()
+    }
+
+    fn record(&self, before: &Self, metrics: &WorkerMetrics) {
+        let methods =
+            [("INVITE", &self.invites, &before.invites), ("REGISTER", &self.registers, &before.registers)];
+        for (method, now, then) in methods {
+            for reason in ShedReason::ALL {
+                let count = now[reason as usize].saturating_sub(then[reason as usize]);
+                metrics.shed(method, reason.as_str(), count);
+            }
+        }
+    }
 }
 
 impl Traffic {
@@ -41,6 +79,9 @@ impl Traffic {
             metrics.messages(direction, transport, now.saturating_sub(then));
         }
         metrics.parse_errors("send_buffer_full", self.lost.saturating_sub(before.lost));
+        metrics.parse_errors("receive_buffer_full", self.overflowed.saturating_sub(before.overflowed));
+        metrics.parse_errors("waited_too_long", self.forgotten.saturating_sub(before.forgotten));
+        self.shed.record(&before.shed, metrics);
         metrics.parse_errors("too_many_connections", self.refused.saturating_sub(before.refused));
         metrics.retransmissions(Direction::In, self.again_in.saturating_sub(before.again_in));
         metrics.retransmissions(Direction::Out, self.again_out.saturating_sub(before.again_out));

@@ -26,6 +26,8 @@ fn record_everything(telemetry: &Telemetry) {
     worker.messages(Direction::In, Transport::Udp, 3);
     worker.retransmissions(Direction::In, 1);
     worker.parse_errors("start_line", 1);
+    worker.shed("INVITE", "waited", 1);
+    worker.signalling_lag(MOMENT, false);
     worker.transactions(2);
     worker.calls_active("um", CallState::Established, 1);
     worker.call_attempt("um", CallOutcome::Answered, 200);

@@ -1,19 +1,20 @@
-//! The calling side: one thread sends INVITEs on schedule, one answers what comes back and hangs up at once.
+//! The calling side: one thread that sends INVITEs on schedule, repeats what is not answered as RFC 3261 wants it over UDP,
+//! acknowledges, holds and hangs up, and notes what became of every call.
 
 use std::{
-    net::UdpSocket,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+    collections::VecDeque,
+    sync::atomic::{AtomicU64, Ordering},
     thread,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result};
-use bytes::Bytes;
-use um_sip::{HeaderName, Limits, Message, Method};
+use anyhow::Result;
 
+use super::{
+    messages::{Party, Reached},
+    text::Text,
+    wire::{Transport, Wire},
+};
 use crate::{
     clock,
     figures::Figures,
@@ -22,16 +23,26 @@ use crate::{
 };
 
 /// What to offer.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Calls {
-    /// New calls per second.
-    pub rate: u32,
-    /// For how long.
-    pub duration: Duration,
+    /// What it runs over.
+    pub transport: Transport,
+    /// New calls per second, and for how long, one after the other.
+    pub phases: Vec<(u32, Duration)>,
+    /// How long an answered call is held.
+    pub hold: Duration,
+}
+
+impl Calls {
+    /// One rate for a while, calls that hang up at once.
+    #[must_use]
+    pub fn at(transport: Transport, rate: u32, duration: Duration) -> Self {
+        Self { transport, phases: vec![(rate, duration)], hold: Duration::ZERO }
+    }
 }
 
 /// What became of it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Run {
     /// Calls begun.
     pub calls: u32,
@@ -39,19 +50,51 @@ pub struct Run {
     pub answered: u32,
     /// Calls whose BYE was answered.
     pub ended: u32,
+    /// Calls refused with 503.
+    pub refused: u32,
     /// Messages that came twice.
     pub repeated: u32,
+    /// Requests that were sent again because nothing came back in time.
+    pub sent_again: u32,
     /// From INVITE to 200, seconds.
     pub setup: Figures,
     /// How long the sending took.
     pub took: Duration,
+    /// What happened in each [`SLICE`], from the first INVITE on.
+    pub slices: Vec<Slice>,
 }
 
+/// What happened in one slice of time.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Slice {
+    /// Calls begun.
+    pub begun: u32,
+    /// Calls ended as they should.
+    pub ended: u32,
+    /// Calls refused.
+    pub refused: u32,
+}
+
+/// Length of a slice.
+pub const SLICE: Duration = Duration::from_millis(100);
+
 impl Run {
-    /// Calls that were not answered or not ended.
+    /// Calls that neither ended as they should nor were refused.
     #[must_use]
     pub fn failed(&self) -> u32 {
-        (self.calls - self.answered) + (self.answered - self.ended)
+        self.calls.saturating_sub(self.ended + self.refused)
+    }
+
+    /// Calls that were answered and did not end as they should.
+    #[must_use]
+    pub fn broken(&self) -> u32 {
+        self.answered - self.ended
+    }
+
+    /// Whether every call ended, and nothing was sent twice by anybody on this side.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.failed() + self.refused + self.repeated + self.sent_again == 0
     }
 
     /// Whether the sending kept up with the rate, within 3 %.
@@ -59,170 +102,265 @@ impl Run {
     pub fn kept_rate(&self, rate: u32) -> bool {
         f64::from(self.calls) / self.took.as_secs_f64() > 0.97 * f64::from(rate)
     }
+
+    /// Sums what happened between two times from the first INVITE on.
+    #[must_use]
+    pub fn between(&self, from: Duration, to: Duration) -> Slice {
+        let place = |at: Duration| (at.as_millis() / SLICE.as_millis()) as usize;
+        let slices = self.slices.iter().take(place(to)).skip(place(from));
+        slices.fold(Slice::default(), |sum, slice| Slice {
+            begun: sum.begun + slice.begun,
+            ended: sum.ended + slice.ended,
+            refused: sum.refused + slice.refused,
+        })
+    }
 }
 
 /// Tells the calls of one run from those of all others of this process.
 static RUNS: AtomicU64 = AtomicU64::new(0);
 /// Time for the last calls to end.
 const TAIL: Duration = Duration::from_secs(3);
+/// INVITEs between two looks at the socket.
+const BURST: u32 = 16;
+/// RFC 3261 §17.1.1.2 and §17.1.2.2 over UDP: each time twice as long.
+const AGAIN: [Duration; 5] = [
+    Duration::from_millis(500),
+    Duration::from_millis(1_000),
+    Duration::from_millis(2_000),
+    Duration::from_millis(4_000),
+    Duration::from_millis(4_000),
+];
 
-/// Places calls and waits for their end.
+/// Places calls and waits for their end; `on_held` is called once when all calls are up, if they are held.
 ///
 /// # Errors
 ///
-/// The caller's address is taken.
-pub fn call(calls: &Calls) -> Result<Run> {
-    let socket = UdpSocket::bind(CALLER).with_context(|| format!("{CALLER} is taken"))?;
-    socket.set_read_timeout(Some(Duration::from_millis(20)))?;
-    let run = RUNS.fetch_add(1, Ordering::Relaxed);
-    let total = u32::try_from(u64::from(calls.rate) * calls.duration.as_millis() as u64 / 1000)?;
-    let begun = clock::now();
-    let sent: Arc<Vec<AtomicU64>> = Arc::new((0..total).map(|_| AtomicU64::new(0)).collect());
-    let done = Arc::new(AtomicBool::new(false));
-    let receiver = Receiver {
-        socket: socket.try_clone()?,
-        run,
-        begun,
-        sent: Arc::clone(&sent),
-        done: Arc::clone(&done),
-        state: vec![State::Calling; total as usize],
+/// The caller's address is taken, or the gateway closed its connection.
+pub fn call(calls: &Calls, mut on_held: impl FnMut() + Send) -> Result<Run> {
+    let total = calls.phases.iter().map(|(rate, length)| count(*rate, *length)).sum::<u32>();
+    let party = Party { run: RUNS.fetch_add(1, Ordering::Relaxed), transport: calls.transport };
+    let mut caller = Caller {
+        wire: Wire::caller(calls.transport, CALLER, GATEWAY)?,
+        party,
+        hold: calls.hold,
+        begun: clock::now(),
+        calls: vec![Call::default(); total as usize],
+        unanswered: Default::default(),
+        held: VecDeque::new(),
+        run: Run::default(),
+        setup: Vec::with_capacity(total as usize),
     };
-    let receiver = thread::Builder::new().name("caller".into()).spawn(move || receiver.receive())?;
-    let interval = Duration::from_secs(1) / calls.rate.max(1);
-    for number in 0..total {
-        let due = begun + interval * number;
-        let now = clock::now();
-        if due > now {
-            thread::sleep(due - now);
+    thread::scope(|scope| {
+        let placed = scope.spawn(|| {
+            leave_core(0);
+            caller.place(calls, &mut NoticeOnce(Some(&mut on_held)))
+        });
+        placed.join().map_err(|_| anyhow::anyhow!("the caller's thread panicked"))?
+    })?;
+    let mut run = caller.run;
+    run.setup = caller.setup.into_iter().collect();
+    Ok(run)
+}
+
+/// Calls of a phase.
+fn count(rate: u32, length: Duration) -> u32 {
+    u32::try_from(u128::from(rate) * length.as_millis() / 1_000).unwrap_or(u32::MAX)
+}
+
+/// Something that is called once.
+struct NoticeOnce<'a, F: FnMut()>(Option<&'a mut F>);
+
+impl<F: FnMut()> NoticeOnce<'_, F> {
+    fn give(&mut self) {
+        if let Some(notice) = self.0.take() {
+            notice();
         }
-        let at = clock::now().duration_since(begun).as_nanos() as u64;
-        sent[number as usize].store(at.max(1), Ordering::Relaxed);
-        socket.send_to(invite(run, number).as_bytes(), GATEWAY)?;
     }
-    let took = clock::now().duration_since(begun);
-    done.store(true, Ordering::Release);
-    let mut result = receiver.join().map_err(|_| anyhow::anyhow!("the caller's thread panicked"))?;
-    result.calls = total;
-    result.took = took;
-    Ok(result)
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Takes the first one if it is as wanted.
+fn take_if<T>(queue: &mut VecDeque<T>, wanted: impl Fn(&T) -> bool) -> Option<T> {
+    if queue.front().is_some_and(wanted) { queue.pop_front() } else { None }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum State {
+    #[default]
+    Unborn,
+    /// Nothing has come back.
     Calling,
+    /// A provisional response has.
+    Proceeding,
     Answered,
-    Ended,
+    Ending,
+    Over,
 }
 
-struct Receiver {
-    socket: UdpSocket,
-    run: u64,
+#[derive(Debug, Clone, Default)]
+struct Call {
+    state: State,
+    sent: Option<Instant>,
+    reached: Option<Box<Reached>>,
+}
+
+struct Caller {
+    wire: Wire,
+    party: Party,
+    hold: Duration,
     begun: Instant,
-    sent: Arc<Vec<AtomicU64>>,
-    done: Arc<AtomicBool>,
-    state: Vec<State>,
+    calls: Vec<Call>,
+    /// What waits for a response, by how often it was sent, soonest first.
+    unanswered: [VecDeque<(Instant, u32, State)>; AGAIN.len()],
+    /// Answered calls, soonest to end first.
+    held: VecDeque<(Instant, u32)>,
+    run: Run,
+    setup: Vec<f64>,
 }
 
-impl Receiver {
-    fn receive(mut self) -> Run {
-        leave_core(0);
-        let mut run = Run {
-            calls: 0,
-            answered: 0,
-            ended: 0,
-            repeated: 0,
-            setup: Figures::default(),
-            took: Duration::ZERO,
-        };
-        let mut setup = Vec::with_capacity(self.state.len());
-        let mut buffer = vec![0; 65_535];
-        let mut deadline = None;
-        while run.ended < self.state.len() as u32 {
-            if self.done.load(Ordering::Acquire) {
-                let until = *deadline.get_or_insert_with(|| clock::now() + TAIL);
-                if clock::now() > until {
-                    break;
+impl Caller {
+    fn place<F: FnMut()>(&mut self, calls: &Calls, on_held: &mut NoticeOnce<'_, F>) -> Result<()> {
+        self.begun = clock::now();
+        let mut phase_begun = self.begun;
+        for (rate, length) in &calls.phases {
+            let interval = Duration::from_secs(1) / (*rate).max(1);
+            let mut placed = 0;
+            while placed < count(*rate, *length) {
+                let now = clock::now();
+                let mut burst = 0;
+                while burst < BURST
+                    && placed < count(*rate, *length)
+                    && phase_begun + interval * placed <= now
+                {
+                    self.begin(now)?;
+                    placed += 1;
+                    burst += 1;
+                }
+                self.serve(now)?;
+            }
+            phase_begun += *length;
+        }
+        self.run.took = clock::now().duration_since(self.begun);
+        let until = clock::now() + TAIL + self.hold;
+        let mut now = clock::now();
+        while self.run.ended + self.run.refused < self.run.calls && now < until {
+            if self.run.answered + self.run.refused == self.run.calls {
+                on_held.give();
+            }
+            self.serve(now)?;
+            now = clock::now();
+        }
+        Ok(())
+    }
+
+    /// Takes what has come and does what is due; sleeps a little when there is nothing.
+    fn serve(&mut self, now: Instant) -> Result<()> {
+        let mut replies = Vec::new();
+        let Self { wire, .. } = self;
+        let mut received = Vec::new();
+        let any = wire.receive(|bytes, _| received.push(bytes.to_vec()))?;
+        for bytes in &received {
+            self.on_message(now, Text(bytes), &mut replies);
+        }
+        self.hang_up(now, &mut replies);
+        if self.party.transport == Transport::Udp {
+            self.repeat(now, &mut replies);
+        }
+        for reply in replies {
+            self.wire.send(reply.as_bytes(), GATEWAY)?;
+        }
+        if !any {
+            thread::sleep(Duration::from_micros(50));
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, now: Instant) -> Result<()> {
+        let number = self.run.calls;
+        self.run.calls += 1;
+        let text = self.party.invite(number);
+        if let Some(call) = self.calls.get_mut(number as usize) {
+            (call.state, call.sent) = (State::Calling, Some(now));
+        }
+        self.unanswered[0].push_back((now + AGAIN[0], number, State::Calling));
+        self.slice(now).begun += 1;
+        self.wire.send(text.as_bytes(), GATEWAY)
+    }
+
+    fn on_message(&mut self, now: Instant, text: Text<'_>, replies: &mut Vec<String>) {
+        let Some(number) = text.header("\r\nCall-ID: ").and_then(|id| self.party.number(id)) else { return };
+        let Some(status) = text.status() else { return };
+        let is_invite = text.header("\r\nCSeq: ").is_some_and(|cseq| cseq.ends_with("INVITE"));
+        let Some(call) = self.calls.get_mut(number as usize) else { return };
+        match (is_invite, call.state, status) {
+            (true, State::Calling, 100..=199) => call.state = State::Proceeding,
+            (true, State::Calling | State::Proceeding, 200..=299) => {
+                let reached = Reached::of(text);
+                replies.push(self.party.ack(number, &reached));
+                (call.state, call.reached) = (State::Answered, Some(Box::new(reached)));
+                let waited = call.sent.map(|sent| now.saturating_duration_since(sent));
+                self.setup.extend(waited.map(|waited| waited.as_secs_f64()));
+                self.run.answered += 1;
+                self.held.push_back((now + self.hold, number));
+            }
+            (true, State::Answered | State::Ending | State::Over, 200..=299) => {
+                self.run.repeated += 1;
+                replies.extend(call.reached.as_ref().map(|reached| self.party.ack(number, reached)));
+            }
+            (true, State::Calling | State::Proceeding, 300..) => {
+                call.state = State::Over;
+                replies.push(self.party.ack_failure(number, text));
+                if status == 503 {
+                    self.run.refused += 1;
+                    self.slice(now).refused += 1;
                 }
             }
-            let Ok((length, _)) = self.socket.recv_from(&mut buffer) else { continue };
-            self.on_datagram(&buffer[..length], &mut run, &mut setup);
-        }
-        run.setup = setup.into_iter().collect();
-        run
-    }
-
-    fn on_datagram(&mut self, bytes: &[u8], run: &mut Run, setup: &mut Vec<f64>) {
-        let Ok(message) = Message::parse(Bytes::copy_from_slice(bytes), &Limits::default()) else { return };
-        let Some(number) = self.number(&message) else { return };
-        let (Some(status), index) = (message.status(), number as usize) else { return };
-        if status.code() < 200 || index >= self.state.len() {
-            return;
-        }
-        let to = message.header_text(HeaderName::To).unwrap_or_default().to_owned();
-        match (message.method() == &Method::Invite, self.state[index]) {
-            (true, State::Calling) if status.code() == 200 => {
-                self.state[index] = State::Answered;
-                run.answered += 1;
-                let sent = self.sent[index].load(Ordering::Relaxed);
-                let now = clock::now().duration_since(self.begun).as_nanos() as u64;
-                setup.push(now.saturating_sub(sent) as f64 / 1e9);
-                self.send(&ack(self.run, number, &to));
-                self.send(&bye(self.run, number, &to));
+            (true, State::Over, 300..) => {
+                self.run.repeated += 1;
+                replies.push(self.party.ack_failure(number, text));
             }
-            (true, State::Answered | State::Ended) if status.code() == 200 => {
-                run.repeated += 1;
-                self.send(&ack(self.run, number, &to));
+            (false, State::Ending, 200..=299) => {
+                call.state = State::Over;
+                self.run.ended += 1;
+                self.slice(now).ended += 1;
             }
-            (false, State::Answered) => {
-                self.state[index] = State::Ended;
-                run.ended += 1;
-            }
-            (false, State::Ended) => run.repeated += 1,
-            (_, _) => {}
+            (false, State::Over, _) => self.run.repeated += 1,
+            (_, _, _) => {}
         }
     }
 
-    /// The number of the call, from its Call-ID; nothing when it is of another run.
-    fn number(&self, message: &Message) -> Option<u32> {
-        let (run, number) = message.call_id().split_once('-')?;
-        (run.parse() == Ok(self.run)).then_some(())?;
-        number.split('@').next()?.parse().ok()
+    fn hang_up(&mut self, now: Instant, replies: &mut Vec<String>) {
+        while let Some((_, number)) = take_if(&mut self.held, |(at, _)| *at <= now) {
+            let Some(call) = self.calls.get_mut(number as usize) else { continue };
+            call.state = State::Ending;
+            replies.extend(call.reached.as_ref().map(|reached| self.party.bye(number, reached)));
+            self.unanswered[0].push_back((now + AGAIN[0], number, State::Ending));
+        }
     }
 
-    fn send(&self, text: &str) {
-        // A full socket buffer shows as a call that does not end.
-        let _ = self.socket.send_to(text.as_bytes(), GATEWAY);
+    /// Sends again what was not answered: an INVITE without any response, a BYE.
+    fn repeat(&mut self, now: Instant, replies: &mut Vec<String>) {
+        for step in 0..AGAIN.len() {
+            while let Some((_, number, state)) = take_if(&mut self.unanswered[step], |(at, ..)| *at <= now) {
+                let Some(call) = self.calls.get(number as usize).filter(|call| call.state == state) else {
+                    continue;
+                };
+                self.run.sent_again += 1;
+                replies.push(match (&call.reached, state) {
+                    (Some(reached), State::Ending) => self.party.bye(number, reached),
+                    (_, _) => self.party.invite(number),
+                });
+                if let Some(next) = self.unanswered.get_mut(step + 1) {
+                    next.push_back((now + AGAIN[step + 1], number, state));
+                }
+            }
+        }
     }
-}
 
-fn head(method: &str, run: u64, number: u32, cseq: u32, to: &str) -> String {
-    format!(
-        "{method} sip:6000@{GATEWAY} SIP/2.0\r\n\
-         Via: SIP/2.0/UDP {CALLER};branch=z9hG4bK{run}x{number}x{cseq}{method}\r\n\
-         Max-Forwards: 70\r\n\
-         From: \"Phone\" <sip:u{number}@pbx.test>;tag=c{run}x{number}\r\n\
-         To: {to}\r\n\
-         Call-ID: {run}-{number}@load\r\n\
-         CSeq: {cseq} {method}\r\n"
-    )
-}
-
-fn invite(run: u64, number: u32) -> String {
-    let sdp = format!(
-        "v=0\r\no=u 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio 40000 RTP/AVP 8\r\na=rtpmap:8 PCMA/8000\r\n",
-        ip = CALLER.ip()
-    );
-    let head = head("INVITE", run, number, 1, &format!("<sip:6000@{GATEWAY}>"));
-    let length = sdp.len();
-    format!(
-        "{head}Contact: <sip:phone@{CALLER}>\r\nContent-Type: application/sdp\r\nContent-Length: {length}\r\n\r\n{sdp}"
-    )
-}
-
-fn ack(run: u64, number: u32, to: &str) -> String {
-    format!("{}Content-Length: 0\r\n\r\n", head("ACK", run, number, 1, to))
-}
-
-fn bye(run: u64, number: u32, to: &str) -> String {
-    format!("{}Content-Length: 0\r\n\r\n", head("BYE", run, number, 2, to))
+    fn slice(&mut self, now: Instant) -> &mut Slice {
+        let place = (now.saturating_duration_since(self.begun).as_millis() / SLICE.as_millis()) as usize;
+        if self.run.slices.len() <= place {
+            self.run.slices.resize(place + 1, Slice::default());
+        }
+        &mut self.run.slices[place]
+    }
 }

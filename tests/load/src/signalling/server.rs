@@ -1,7 +1,8 @@
-//! The called side: a UM server that rings and answers everything at once.
+//! The called side: a UM server that rings and answers everything at once, and keeps no state.
 
 use std::{
-    net::UdpSocket,
+    io::ErrorKind,
+    net::{SocketAddr, TcpListener},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU32, Ordering},
@@ -11,10 +12,15 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use bytes::Bytes;
-use um_sip::{HeaderName, Limits, Message, Method, ResponseBuilder, StatusCode};
 
-use crate::{process::leave_core, rig::UM_SERVER};
+use super::{
+    text::Text,
+    wire::{Transport, Wire},
+};
+use crate::{
+    process::leave_core,
+    rig::{GATEWAY, UM_SERVER},
+};
 
 /// A running UM server; it ends with this value.
 #[derive(Debug)]
@@ -30,14 +36,24 @@ impl Server {
     /// # Errors
     ///
     /// Its address is taken.
-    pub fn start() -> Result<Self> {
-        let socket = UdpSocket::bind(UM_SERVER).with_context(|| format!("{UM_SERVER} is taken"))?;
-        socket.set_read_timeout(Some(Duration::from_millis(50)))?;
-        let stop = Arc::new(AtomicBool::new(false));
-        let repeated = Arc::new(AtomicU32::new(0));
+    pub fn start(transport: Transport) -> Result<Self> {
+        let (stop, repeated) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
         let (ended, count) = (Arc::clone(&stop), Arc::clone(&repeated));
-        let thread =
-            thread::Builder::new().name("um-server".into()).spawn(move || serve(&socket, &ended, &count))?;
+        let (listener, wires) = match transport {
+            Transport::Udp => (None, vec![Wire::datagrams(UM_SERVER)?]),
+            Transport::Tcp => {
+                let listener =
+                    TcpListener::bind(UM_SERVER).with_context(|| format!("{UM_SERVER} is taken"))?;
+                listener.set_nonblocking(true)?;
+                (Some(listener), Vec::new())
+            }
+        };
+        let contact = match transport {
+            Transport::Udp => "",
+            Transport::Tcp => ";transport=tcp",
+        };
+        let serving = Serving { listener, wires, repeated: count, seen: Seen::default(), contact };
+        let thread = thread::Builder::new().name("um-server".into()).spawn(move || serving.run(&ended))?;
         Ok(Self { stop, repeated, thread: Some(thread) })
     }
 
@@ -58,43 +74,97 @@ impl Drop for Server {
     }
 }
 
-fn serve(socket: &UdpSocket, stop: &AtomicBool, repeated: &AtomicU32) {
-    leave_core(0);
-    let mut buffer = vec![0; 65_535];
-    let mut last_branches = std::collections::BTreeSet::new();
-    while !stop.load(Ordering::Acquire) {
-        let Ok((length, source)) = socket.recv_from(&mut buffer) else { continue };
-        let Ok(message) = Message::parse(Bytes::copy_from_slice(&buffer[..length]), &Limits::default())
-        else {
-            continue;
-        };
-        if !message.is_request() || message.method() == &Method::Ack {
-            continue;
+struct Serving {
+    listener: Option<TcpListener>,
+    wires: Vec<Wire>,
+    repeated: Arc<AtomicU32>,
+    seen: Seen,
+    /// What its Contact says beside its address.
+    contact: &'static str,
+}
+
+/// The branches that came lately, by a small hash: a collision counts as a repetition, which is rarer than one in 10⁹.
+#[derive(Default)]
+struct Seen {
+    now: std::collections::BTreeSet<u64>,
+    before: std::collections::BTreeSet<u64>,
+}
+
+impl Seen {
+    fn is_repeated(&mut self, branch: &str) -> bool {
+        let number = branch.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+        });
+        if self.now.len() > 100_000 {
+            self.before = std::mem::take(&mut self.now);
         }
-        let branch = message.branch().unwrap_or_default().to_owned();
-        if !last_branches.insert(branch) {
-            repeated.fetch_add(1, Ordering::Relaxed);
+        self.before.contains(&number) || !self.now.insert(number)
+    }
+}
+
+impl Serving {
+    fn run(mut self, stop: &AtomicBool) {
+        leave_core(0);
+        while !stop.load(Ordering::Acquire) {
+            let mut idle = true;
+            if let Some(listener) = &self.listener {
+                match listener.accept() {
+                    Ok((stream, _)) => self.wires.extend(Wire::connection(stream)),
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                    Err(_) => return,
+                }
+            }
+            let mut wires = std::mem::take(&mut self.wires);
+            wires.retain_mut(|wire| {
+                let mut answers = Vec::new();
+                let received = wire.receive(|bytes, source| self.answer(bytes, source, &mut answers));
+                idle &= !matches!(received, Ok(true));
+                received.is_ok() && answers.iter().all(|(bytes, to)| wire.send(bytes, *to).is_ok())
+            });
+            self.wires = wires;
+            if idle {
+                thread::sleep(Duration::from_micros(100));
+            }
         }
-        while last_branches.len() > 200_000 {
-            last_branches.pop_first();
+    }
+
+    fn answer(&mut self, bytes: &[u8], source: Option<SocketAddr>, answers: &mut Vec<(Vec<u8>, SocketAddr)>) {
+        let (text, to) = (Text(bytes), source.unwrap_or(GATEWAY));
+        let method = text.method();
+        if text.status().is_some() || method == b"ACK" {
+            return;
         }
-        let tag = format!("s{}", message.call_id());
-        if message.method() == &Method::Invite {
-            send(socket, ResponseBuilder::new(&message, source, StatusCode::RINGING, &tag).build(), source);
-            let contact = format!("<sip:um@{UM_SERVER}>");
-            let ok = ResponseBuilder::new(&message, source, StatusCode::OK, &tag)
-                .header(HeaderName::Contact, contact)
-                .body("application/sdp", answer());
-            send(socket, ok.build(), source);
+        let branch = text.header("\r\nVia: ").and_then(|via| via.split("branch=").nth(1)).unwrap_or_default();
+        if self.seen.is_repeated(branch) {
+            self.repeated.fetch_add(1, Ordering::Relaxed);
+        }
+        if method == b"INVITE" {
+            answers.push((response(text, "180 Ringing", self.contact, None), to));
+            answers.push((response(text, "200 OK", self.contact, Some(&answer())), to));
         } else {
-            send(socket, ResponseBuilder::new(&message, source, StatusCode::OK, &tag).build(), source);
+            answers.push((response(text, "200 OK", self.contact, None), to));
         }
     }
 }
 
-fn send(socket: &UdpSocket, bytes: Bytes, to: std::net::SocketAddr) {
-    // A full socket buffer shows as a call that fails.
-    let _ = socket.send_to(&bytes, to);
+fn response(request: Text<'_>, status: &str, contact: &str, body: Option<&str>) -> Vec<u8> {
+    let mut out = format!("SIP/2.0 {status}");
+    for name in ["\r\nVia: ", "\r\nRecord-Route: ", "\r\nFrom: ", "\r\nTo: ", "\r\nCall-ID: ", "\r\nCSeq: "] {
+        for value in request.headers(name) {
+            out.push_str(name);
+            out.push_str(value);
+            if name == "\r\nTo: " && !value.contains(";tag=") {
+                out.push_str(";tag=s");
+            }
+        }
+    }
+    out.push_str(&format!("\r\nContact: <sip:um@{UM_SERVER}{contact}>"));
+    let body = body.unwrap_or_default();
+    if !body.is_empty() {
+        out.push_str("\r\nContent-Type: application/sdp");
+    }
+    out.push_str(&format!("\r\nContent-Length: {}\r\n\r\n{body}", body.len()));
+    out.into_bytes()
 }
 
 fn answer() -> String {

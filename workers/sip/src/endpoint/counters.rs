@@ -115,6 +115,10 @@ pub struct Counters {
     pub failures_unacknowledged: u64,
     /// Requests that the user of the endpoint never answered.
     pub requests_unanswered: u64,
+    /// Requests answered by [`Endpoint::shed`](super::Endpoint::shed), repetitions of them included.
+    pub shed: u64,
+    /// ACKs of such answers that were dropped unread.
+    pub shed_acknowledged: u64,
 }
 
 impl Counters {

@@ -14,7 +14,6 @@ use crate::{
     method::Method,
     shard,
     transaction::{Reliability, ServerInvite, ServerNonInvite, server_invite},
-    via::MAGIC_COOKIE,
 };
 
 /// What a request that matched no transaction is.
@@ -51,6 +50,9 @@ impl Endpoint {
             return self.on_repeated_request(now, id);
         }
         let key = Arc::from(key);
+        if message.to_tag().is_none() && self.shed_again(now, flow, &message) {
+            return;
+        }
         if let Err(objection) = screen::judge(&message, &self.config) {
             return self.refuse_screened(flow, &message, &objection);
         }
@@ -299,21 +301,20 @@ pub(super) fn fallback_flow(flow: Flow, port: u16) -> Flow {
     Flow { remote: SocketAddr::new(flow.remote.ip(), port), connection: None, ..flow }
 }
 
-/// Returns the key of a server transaction (RFC 3261 §17.2.3). A branch without the magic cookie, or with nothing behind it
-/// (RFC 4475 §3.2.1), comes from a peer of RFC 2543: then Call-ID, From tag, CSeq and Request-URI tell transactions apart.
+/// Returns the key of a server transaction (RFC 3261 §17.2.3).
 pub(super) fn server_key<'a>(scratch: &'a mut Vec<u8>, message: &Message, method: &str) -> &'a [u8] {
     let (host, port) = message.sent_by();
-    let port = port.map(u16::to_be_bytes).unwrap_or_default();
-    let branch = message.branch().unwrap_or_default();
-    let fields = [branch.as_bytes(), host.as_bytes(), &port, method.as_bytes()];
-    if branch.len() > MAGIC_COOKIE.len() && branch.starts_with(MAGIC_COOKIE) {
-        return keys::key(scratch, &fields);
-    }
-    let [branch, host, port, method] = fields;
-    let cseq = message.cseq().number.to_be_bytes();
-    let tag = message.from_tag().unwrap_or_default().as_bytes();
-    let call_id = message.call_id().as_bytes();
-    keys::key(scratch, &[branch, host, port, method, call_id, tag, &cseq, message.request_uri_bytes()])
+    keys::server(
+        scratch,
+        (message.branch().unwrap_or_default().as_bytes(), host.as_bytes(), port),
+        method.as_bytes(),
+        &keys::Former {
+            call_id: message.call_id().as_bytes(),
+            from_tag: message.from_tag().unwrap_or_default().as_bytes(),
+            cseq: message.cseq().number,
+            uri: message.request_uri_bytes(),
+        },
+    )
 }
 
 /// Returns what the copies of one forked request have in common (RFC 3261 §8.2.2.2).

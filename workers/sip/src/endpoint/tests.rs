@@ -16,4 +16,5 @@ mod reliable_in;
 mod reliable_out;
 mod screening;
 mod shards;
+mod shedding;
 mod usages;

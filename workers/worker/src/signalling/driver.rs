@@ -1,8 +1,10 @@
 //! One signalling shard's thread: sockets and clock on one side, its engine on the other.
 //!
-//! A turn is bounded: wait, read the clock once, take commands, take a batch from every socket that has something, fire
-//! due timers. After every input the engine's outputs are carried out to the end, so nothing waits for the next turn.
-//! What comes in is read in `driver/intake.rs`; what the engine asks for is done in `driver/carry_out.rs`.
+//! A turn is bounded: wait, read the clock, take commands, take a batch from every socket that has something, fire due
+//! timers, and then let in some of those who wait in the lobby. After every input the engine's outputs are carried out to
+//! the end, so nothing waits for the next turn.
+//! What comes in is read in `driver/intake.rs` and has its turn by `driver/reception.rs`; what the engine asks for is done
+//! in `driver/carry_out.rs`, datagrams by `driver/outbox.rs`.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -11,29 +13,34 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use mio::{Events, Interest, Poll, Token, Waker};
 use slab::Slab;
-use um_engine::{Engine, Input, Output, Usage};
-use um_sip::{Flow, Limits, LineIndex, shard};
+use um_engine::{Engine, Input, Lobby, Output, Usage};
+use um_sip::{Limits, LineIndex};
 
 use super::{
     connections::Connections,
     mailbox::{Command, Inbox, ListenSocket, Mailbox, mailbox},
     stream::Connection,
-    udp::Datagrams,
+    udp::{Batch, Datagrams},
 };
 use crate::{clock, traffic::Traffic};
 
 mod carry_out;
 mod intake;
+mod outbox;
+mod reception;
+
+use self::{outbox::Outbox, reception::Errand};
 
 /// The poll token of the mailbox; sockets have their place in the slab.
 const MAILBOX: Token = Token(usize::MAX);
 /// Commands a turn.
 const COMMANDS: usize = 1024;
-/// Datagrams, accepted connections or reads that one socket gets a turn.
-const BATCH: usize = 64;
+/// Connections that one listener accepts a turn.
+const ACCEPTS: usize = 64;
+/// A poll that took less did not sleep: what it names was ready before.
+const AT_ONCE: Duration = Duration::from_micros(50);
 /// How long accepting rests when the system has no descriptor or memory left for another connection.
 const REST: Duration = Duration::from_millis(100);
 /// How often a shard says how it is doing.
@@ -62,6 +69,8 @@ pub(crate) struct Pulse {
     pub(crate) traffic: Traffic,
     /// The longest that something readable had to wait for its turn since the pulse before.
     pub(crate) lag: Duration,
+    /// Whether new calls are refused for want of time.
+    pub(crate) shedding: bool,
 }
 
 /// One shard's thread.
@@ -76,8 +85,8 @@ pub(super) struct Driver<S> {
     datagrams: BTreeMap<LineIndex, usize>,
     bound: BTreeMap<LineIndex, SocketAddr>,
     connections: Connections,
-    /// Sockets whose last batch was full: the poll will not name them again by itself.
-    unread: BTreeSet<usize>,
+    /// Sockets whose last batch was full, and since when they have been readable: the poll will not name them again.
+    unread: BTreeMap<usize, Instant>,
     /// Listeners that the system gives no connections now, until when.
     resting: Option<(Instant, BTreeSet<usize>)>,
     /// When that was last said.
@@ -91,12 +100,31 @@ pub(super) struct Driver<S> {
     behind_since: Option<Instant>,
     limits: Limits,
     scratch: Vec<u8>,
+    /// Who waits to be let in.
+    lobby: Lobby,
+    /// When the turn began; what became readable during it is named by the next poll.
+    turn_began: Instant,
+    /// How long the poll before it took: what came then did not wait for us, but we for it.
+    polled: Duration,
+    errand: Option<Errand>,
+    /// Taken out while a socket is being read.
+    batch: Option<Box<Batch>>,
+    outbox: Outbox,
     stopped: bool,
 }
 
 enum Socket {
-    Udp { line: LineIndex, local: SocketAddr, socket: Datagrams },
-    Listener { line: LineIndex, socket: mio::net::TcpListener },
+    Udp {
+        line: LineIndex,
+        local: SocketAddr,
+        socket: Datagrams,
+        /// What the kernel last said it had no room for.
+        overflow: u32,
+    },
+    Listener {
+        line: LineIndex,
+        socket: mio::net::TcpListener,
+    },
     Stream(Box<Connection>),
 }
 
@@ -111,7 +139,7 @@ impl<S: Surroundings> Driver<S> {
     /// Puts a shard together; `peers` are the mailboxes of all shards, our own included, by number.
     pub(super) fn new(
         shard: u16,
-        engine: Engine,
+        (engine, lobby): (Engine, Lobby),
         surroundings: S,
         peers: Vec<Mailbox>,
         (poll, inbox): (Poll, Inbox),
@@ -127,7 +155,7 @@ impl<S: Surroundings> Driver<S> {
             datagrams: BTreeMap::new(),
             bound: BTreeMap::new(),
             connections: Connections::default(),
-            unread: BTreeSet::new(),
+            unread: BTreeMap::new(),
             resting: None,
             complained: None,
             aftermath: VecDeque::new(),
@@ -138,6 +166,12 @@ impl<S: Surroundings> Driver<S> {
             behind_since: None,
             limits: Limits::default(),
             scratch: vec![0; 65_536],
+            lobby,
+            turn_began: clock::now(),
+            polled: Duration::ZERO,
+            errand: None,
+            batch: Some(Box::new(Batch::new())),
+            outbox: Outbox::default(),
             stopped: false,
         }
     }
@@ -156,27 +190,33 @@ impl<S: Surroundings> Driver<S> {
     }
 
     fn turn(&mut self, events: &mut Events) -> io::Result<()> {
-        let wait = self.wait();
-        match self.poll.poll(events, wait) {
+        let before = clock::now();
+        match self.poll.poll(events, self.wait(before)) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             Err(error) => return Err(error),
         }
         let now = clock::now();
+        self.polled = now.saturating_duration_since(before);
+        let since = if self.polled > AT_ONCE { now } else { self.turn_began };
+        self.turn_began = now;
         self.inbox.silence();
         for _ in 0..COMMANDS {
             let Some(command) = self.inbox.take() else { break };
             self.on_command(now, command);
         }
-        let unread = mem::take(&mut self.unread);
-        for key in unread {
-            self.on_readable(now, key);
+        for (key, since) in mem::take(&mut self.unread) {
+            self.on_readable(now, since, key);
         }
         for event in &*events {
-            self.on_event(now, event);
+            self.on_event(now, since, event);
         }
+        self.note_unconfirmed(now);
         self.on_time(now);
-        self.note_lag(now);
+        self.flush(now);
+        let now = self.call_in(clock::now());
+        self.flush(now);
+        self.note_turn(now, since);
         Ok(())
     }
 
@@ -184,23 +224,23 @@ impl<S: Surroundings> Driver<S> {
         !self.unread.is_empty() || !self.inbox.is_empty()
     }
 
-    /// What became readable at the start of a turn waits for its end at most, unless something was left over before.
-    fn note_lag(&mut self, turn: Instant) {
+    /// What became readable before a turn waits for its end at most, unless something was left over before.
+    fn note_turn(&mut self, now: Instant, turn: Instant) {
         let since = self.behind_since.unwrap_or(turn);
-        self.lag = self.lag.max(clock::now().saturating_duration_since(since));
+        self.lag = self.lag.max(now.saturating_duration_since(since));
         self.behind_since = self.is_behind().then_some(since);
     }
 
     /// How long to sleep: not at all with work left over, else until the first deadline.
-    fn wait(&self) -> Option<Duration> {
-        if self.is_behind() {
+    fn wait(&self, now: Instant) -> Option<Duration> {
+        if self.is_behind() || !self.lobby.is_empty() {
             return Some(Duration::ZERO);
         }
         let connection = self.connections.first_deadline().map(|(deadline, _)| deadline);
         let rest = self.resting.as_ref().map(|(until, _)| *until);
         let engine = self.engine.poll_timeout();
         let first = [connection, rest, engine, Some(self.pulse_at)].into_iter().flatten().min()?;
-        Some(first.saturating_duration_since(clock::now()))
+        Some(first.saturating_duration_since(now))
     }
 
     fn on_time(&mut self, now: Instant) {
@@ -211,13 +251,14 @@ impl<S: Surroundings> Driver<S> {
             self.on_deadline(now, connection);
         }
         if let Some((_, listeners)) = self.resting.take_if(|(until, _)| *until <= now) {
-            self.unread.extend(listeners);
+            self.unread.extend(listeners.into_iter().map(|key| (key, now)));
         }
         if self.pulse_at <= now {
             self.pulse_at = now + PULSE_EVERY;
             let traffic = self.traffic.with(self.engine.sip_counters());
             let lag = mem::take(&mut self.lag);
-            self.surroundings.pulse(Pulse { usage: self.engine.usage(), traffic, lag });
+            let shedding = self.lobby.is_shedding();
+            self.surroundings.pulse(Pulse { usage: self.engine.usage(), traffic, lag, shedding });
         }
         if self.engine.poll_timeout().is_some_and(|deadline| deadline <= now) {
             self.engine.handle_timeout(now);
@@ -227,7 +268,16 @@ impl<S: Surroundings> Driver<S> {
 
     fn on_command(&mut self, now: Instant, command: Command) {
         match command {
-            Command::Input(input) => self.handle(now, input),
+            Command::Input(input) => {
+                if let Input::Relay(event) = &input {
+                    self.note_confirmation(now, event.relay());
+                }
+                self.handle(now, input);
+            }
+            Command::Message { arrived, flow, bytes } => {
+                self.note_lag(now, now.saturating_duration_since(arrived));
+                self.receive(now, arrived, flow, bytes);
+            }
             Command::Send { flow, bytes } => {
                 self.send_stream(flow, bytes);
                 self.carry_out(now);
@@ -256,7 +306,7 @@ impl<S: Surroundings> Driver<S> {
                 self.poll.registry().register(socket.source(), token, Interest::READABLE)?;
                 self.datagrams.insert(line, entry.key());
                 self.bound.insert(line, local);
-                entry.insert(Socket::Udp { line, local, socket });
+                entry.insert(Socket::Udp { line, local, socket, overflow: 0 });
             }
             ListenSocket::Tcp(socket) => {
                 let mut socket = mio::net::TcpListener::from_std(socket);
@@ -281,19 +331,6 @@ impl<S: Surroundings> Driver<S> {
             self.close(now, connection);
         }
         self.carry_out(now);
-    }
-
-    /// Hands a message to the shard that owns its transaction or dialog.
-    fn dispatch(&mut self, now: Instant, flow: Flow, bytes: Bytes) {
-        let owner = match self.peers.len() {
-            0 | 1 => self.shard,
-            shards => shard::owner(&bytes, u16::try_from(shards).unwrap_or(u16::MAX)),
-        };
-        let input = Input::Message { flow, bytes };
-        match self.peers.get(usize::from(owner)) {
-            Some(peer) if owner != self.shard => peer.post(Command::Input(input)),
-            _ => self.handle(now, input),
-        }
     }
 
     fn handle(&mut self, now: Instant, input: Input) {

@@ -2,9 +2,12 @@
 //!
 //! A post wakes the thread at most once between two of its turns, so a burst costs one system call.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Instant,
 };
 
 use bytes::Bytes;
@@ -21,6 +24,15 @@ const CAPACITY: usize = 65_536;
 pub(crate) enum Command {
     /// Something happened that the engine should know.
     Input(Input),
+    /// A message that came to another shard's socket.
+    Message {
+        /// When it came there.
+        arrived: Instant,
+        /// How it came.
+        flow: Flow,
+        /// The message.
+        bytes: Bytes,
+    },
     /// A message of another shard for a connection that this shard owns.
     Send {
         /// The connection, as its flow.

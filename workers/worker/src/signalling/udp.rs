@@ -9,8 +9,13 @@ use std::{
     os::fd::AsRawFd,
 };
 
+use bytes::Bytes;
 use mio::net::UdpSocket;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt};
+
+mod batch;
+
+pub(super) use self::batch::Batch;
 
 /// What is left in a socket after a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,12 +48,14 @@ impl Datagrams {
     ///
     /// # Errors
     ///
-    /// When the kernel refuses the error queue.
+    /// When the kernel refuses the error queue or the times of arrival.
     pub(super) fn new(socket: std::net::UdpSocket) -> io::Result<Self> {
         match socket.local_addr()?.ip() {
             IpAddr::V4(_) => setsockopt(&socket, sockopt::Ipv4RecvErr, &true)?,
             IpAddr::V6(_) => setsockopt(&socket, sockopt::Ipv6RecvErr, &true)?,
         }
+        setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
+        setsockopt(&socket, sockopt::RxqOvfl, &1)?;
         Ok(Self { socket: UdpSocket::from_std(socket) })
     }
 
@@ -57,35 +64,42 @@ impl Datagrams {
         &mut self.socket
     }
 
-    /// Reads at most `most` datagrams into `scratch`, handing each with its source to `on_datagram`.
-    pub(super) fn recv_batch(
-        &self,
-        scratch: &mut [u8],
-        most: usize,
-        mut on_datagram: impl FnMut(SocketAddr, &[u8]),
-    ) -> Left {
-        for _ in 0..most {
-            match self.socket.recv_from(scratch) {
-                Ok((length, source)) => on_datagram(source, scratch.get(..length).unwrap_or_default()),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Left::Nothing,
-                // A pending ICMP error surfaces here once; the error queue has its details.
+    /// Reads one batch; returns how many datagrams there are and whether there may be more.
+    pub(super) fn recv_batch(&self, batch: &mut Batch) -> (usize, Left) {
+        // A pending ICMP error surfaces here once; the error queue has its details.
+        for _ in 0..2 {
+            match batch.receive(self.socket.as_raw_fd()) {
+                Ok(count) if count < Batch::CAPACITY => return (count, Left::Nothing),
+                Ok(count) => return (count, Left::Maybe),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return (0, Left::Nothing),
                 Err(_) => {}
             }
         }
-        Left::Maybe
+        (0, Left::Maybe)
     }
 
-    /// Sends one datagram.
-    pub(super) fn send(&self, bytes: &[u8], remote: SocketAddr) -> Sent {
+    /// Sends datagrams in their order; tells of each what became of it, by its place.
+    pub(super) fn send_batch(&self, datagrams: &[(SocketAddr, Bytes)], mut on_sent: impl FnMut(usize, Sent)) {
+        let mut at = 0;
         // An ICMP error that some earlier datagram met is reported on the next send, to whomever that goes, and
         // clears with it: only the second refusal is about this one.
-        let sent = self.socket.send_to(bytes, remote).or_else(|error| {
-            if is_short_of_room(&error) { Err(error) } else { self.socket.send_to(bytes, remote) }
-        });
-        match sent {
-            Ok(_) => Sent::Whole,
-            Err(error) if is_short_of_room(&error) => Sent::Lost,
-            Err(_) => Sent::Refused,
+        let mut refused = false;
+        while let Some(rest) = datagrams.get(at..).filter(|rest| !rest.is_empty()) {
+            match batch::send(self.socket.as_raw_fd(), rest) {
+                Ok(sent) => {
+                    (at..at + sent).for_each(|place| on_sent(place, Sent::Whole));
+                    (at, refused) = (at + sent, false);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if is_short_of_room(&error) => {
+                    return (at..datagrams.len()).for_each(|place| on_sent(place, Sent::Lost));
+                }
+                Err(_) if refused => {
+                    on_sent(at, Sent::Refused);
+                    (at, refused) = (at + 1, false);
+                }
+                Err(_) => refused = true,
+            }
         }
     }
 
@@ -152,36 +166,88 @@ mod tests {
         poll.registry().deregister(socket.source()).unwrap();
     }
 
+    fn send(socket: &Datagrams, to: SocketAddr, count: usize) -> Vec<Sent> {
+        let datagrams = vec![(to, Bytes::from_static(b"OPTIONS")); count];
+        let mut sent = Vec::new();
+        socket.send_batch(&datagrams, |place, what| {
+            assert_eq!(place, sent.len());
+            sent.push(what);
+        });
+        sent
+    }
+
     #[test]
     fn reads_at_most_a_batch_and_says_that_more_may_be_left() {
-        let mut receiver = bound();
-        let sender = bound();
+        let (mut receiver, sender) = (bound(), bound());
         let to = receiver.source().local_addr().unwrap();
-        for _ in 0..3 {
-            assert_eq!(sender.send(b"OPTIONS", to), Sent::Whole);
-        }
+        let all = Batch::CAPACITY + 3;
+        assert_eq!(send(&sender, to, all), vec![Sent::Whole; all]);
         wait_readable(&mut receiver);
-        let mut scratch = [0; 65_535];
-        let mut seen = 0;
-        assert_eq!(receiver.recv_batch(&mut scratch, 2, |_, bytes| seen += bytes.len()), Left::Maybe);
-        assert_eq!(seen, 14);
-        assert_eq!(receiver.recv_batch(&mut scratch, 8, |_, bytes| seen += bytes.len()), Left::Nothing);
-        assert_eq!(seen, 21);
+        let mut batch = Batch::new();
+        assert_eq!(receiver.recv_batch(&mut batch), (Batch::CAPACITY, Left::Maybe));
+        let last = batch.datagram(Batch::CAPACITY - 1).unwrap();
+        assert_eq!(last.bytes, b"OPTIONS");
+        assert_eq!(receiver.recv_batch(&mut batch), (3, Left::Nothing));
+        assert_eq!(receiver.recv_batch(&mut batch), (0, Left::Nothing));
+    }
+
+    #[test]
+    fn each_datagram_says_whence_and_when_it_came() {
+        let (mut receiver, mut sender) = (bound(), bound());
+        let to = receiver.source().local_addr().unwrap();
+        let wall = || crate::clock::wall().duration_since(std::time::UNIX_EPOCH).unwrap();
+        let before = wall();
+        send(&sender, to, 2);
+        let after = wall();
+        wait_readable(&mut receiver);
+        let mut batch = Batch::new();
+        assert_eq!(receiver.recv_batch(&mut batch).0, 2);
+        for index in 0..2 {
+            let datagram = batch.datagram(index).unwrap();
+            assert_eq!(datagram.source, sender.source().local_addr().unwrap());
+            // The kernel's stamp is no coarser than a tick.
+            let slack = std::time::Duration::from_millis(20);
+            let stamp = datagram.stamp.unwrap();
+            assert!(stamp + slack >= before && stamp <= after + slack, "{before:?} {stamp:?} {after:?}");
+        }
+        assert!(batch.datagram(Batch::CAPACITY).is_none());
+    }
+
+    #[test]
+    fn what_the_socket_had_no_room_for_is_told() {
+        let (mut receiver, sender) = (bound(), bound());
+        socket2::SockRef::from(&*receiver.source()).set_recv_buffer_size(1).unwrap();
+        let to = receiver.source().local_addr().unwrap();
+        send(&sender, to, 200);
+        wait_readable(&mut receiver);
+        let mut batch = Batch::new();
+        while receiver.recv_batch(&mut batch).0 > 0 {}
+        // The count comes with the next one that finds room.
+        send(&sender, to, 1);
+        wait_readable(&mut receiver);
+        assert_eq!(receiver.recv_batch(&mut batch).0, 1);
+        assert!(batch.datagram(0).unwrap().overflow.unwrap() > 0);
     }
 
     #[test]
     fn an_icmp_error_names_the_peer_that_is_gone() {
         let mut sender = bound();
         let gone = { bound().source().local_addr().unwrap() };
-        assert_eq!(sender.send(b"INVITE", gone), Sent::Whole);
+        assert_eq!(send(&sender, gone, 1), [Sent::Whole]);
         wait_readable(&mut sender);
         let mut unreachable = Vec::new();
         sender.errors(4, |peer| unreachable.push(peer));
         assert_eq!(unreachable, [gone]);
         // The socket still works for everybody else.
         let mut other = bound();
-        assert_eq!(sender.send(b"INVITE", other.source().local_addr().unwrap()), Sent::Whole);
+        let to = other.source().local_addr().unwrap();
+        assert_eq!(send(&sender, to, 1), [Sent::Whole]);
         // To the dead one, the error of the one before is not taken for its own, and neither is it lost.
-        assert_eq!(sender.send(b"INVITE", gone), Sent::Whole);
+        assert_eq!(send(&sender, gone, 1), [Sent::Whole]);
+        // Nor does it cost a datagram for another one in the same batch.
+        let datagrams = [gone, to, gone, to].map(|remote| (remote, Bytes::from_static(b"INVITE")));
+        let mut whole = 0;
+        sender.send_batch(&datagrams, |_, sent| whole += usize::from(sent == Sent::Whole));
+        assert_eq!(whole, 4);
     }
 }

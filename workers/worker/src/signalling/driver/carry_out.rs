@@ -19,7 +19,6 @@ use crate::signalling::{
     mailbox::Command,
     sockets,
     stream::{Connection, Standing},
-    udp::Sent,
 };
 
 impl<S: Surroundings> Driver<S> {
@@ -37,30 +36,19 @@ impl<S: Surroundings> Driver<S> {
     fn perform(&mut self, now: Instant, output: Output) {
         match output {
             Output::Send { flow, bytes } if flow.connection.is_some() => self.send_stream(flow, bytes),
-            Output::Send { flow, bytes } => self.send_datagram(flow, &bytes),
+            Output::Send { flow, bytes } => self.send_datagram(flow, bytes),
             Output::Open { connection, line, remote, deadline } => {
                 self.open(connection, line, remote, deadline)
             }
             Output::Close { connection } => self.close(now, connection),
             Output::Resolve { .. } => self.surroundings.resolve(output),
-            Output::Relay(command) => self.surroundings.relay(command),
+            Output::Relay(command) => {
+                self.note_order(now, &command);
+                self.surroundings.relay(command);
+            }
             Output::Gossip(gossip) => self.tell_others(&Input::Gossip(gossip)),
             Output::Observe(observation) => self.surroundings.observe(observation),
             Output::LineIdle { line } => self.surroundings.line_idle(line),
-        }
-    }
-
-    fn send_datagram(&mut self, flow: Flow, bytes: &[u8]) {
-        let key = self.datagrams.get(&flow.line).copied();
-        let socket = key.and_then(|key| self.sockets.get(key));
-        let sent = match socket {
-            Some(Socket::Udp { socket, .. }) => socket.send(bytes, flow.remote),
-            Some(Socket::Listener { .. } | Socket::Stream(_)) | None => Sent::Refused,
-        };
-        match sent {
-            Sent::Whole => self.traffic.udp_out += 1,
-            Sent::Lost => self.traffic.lost += 1,
-            Sent::Refused => self.aftermath.push_back(Input::SendFailed { flow }),
         }
     }
 

@@ -15,14 +15,19 @@ use nix::libc;
 use um_engine::{ConnectError, Input};
 use um_sip::{ConnectionId, Flow, LineIndex, Transport};
 
-use super::{BATCH, Driver, MAILBOX, REST, Socket, Surroundings, carry_out::connect_error};
-use crate::signalling::{
-    connections::Origin,
-    sockets,
-    stream::{Connection, Received, Standing},
-    udp::Left,
+use super::{ACCEPTS, Driver, MAILBOX, REST, Socket, Surroundings, carry_out::connect_error, reception::age};
+use crate::{
+    clock,
+    signalling::{
+        connections::Origin,
+        sockets,
+        stream::{Connection, Received, Standing},
+        udp::{Batch, Left},
+    },
 };
 
+/// Batches of datagrams that one socket gets a turn.
+const BATCHES: usize = 8;
 /// Reads that one connection gets a turn.
 const READS: usize = 16;
 /// ICMP errors that one socket can have waiting; the kernel keeps fewer.
@@ -33,7 +38,8 @@ const COMPLAIN_EVERY: Duration = Duration::from_secs(10);
 const PONG: &[u8] = b"\r\n";
 
 impl<S: Surroundings> Driver<S> {
-    pub(super) fn on_event(&mut self, now: Instant, event: &Event) {
+    /// `since` is when what the poll names became so, at the earliest.
+    pub(super) fn on_event(&mut self, now: Instant, since: Instant, event: &Event) {
         if event.token() == MAILBOX {
             return;
         }
@@ -45,12 +51,12 @@ impl<S: Surroundings> Driver<S> {
             self.on_writable(now, key);
         }
         if event.is_readable() {
-            self.on_readable(now, key);
+            self.on_readable(now, since, key);
         }
     }
 
     fn on_socket_error(&mut self, now: Instant, key: usize) {
-        let Some(Socket::Udp { line, local, socket }) = self.sockets.get(key) else { return };
+        let Some(Socket::Udp { line, local, socket, .. }) = self.sockets.get(key) else { return };
         let (line, local) = (*line, *local);
         let mut unreachable = Vec::new();
         socket.errors(MAX_ERRORS, |remote| unreachable.push(remote));
@@ -61,34 +67,71 @@ impl<S: Surroundings> Driver<S> {
         self.carry_out(now);
     }
 
-    pub(super) fn on_readable(&mut self, now: Instant, key: usize) {
+    pub(super) fn on_readable(&mut self, now: Instant, since: Instant, key: usize) {
         match self.sockets.get_mut(key) {
             Some(Socket::Udp { .. }) => self.read_datagrams(now, key),
             Some(Socket::Listener { .. }) => self.accept(now, key),
-            Some(Socket::Stream(connection)) if !connection.is_connecting() => self.read_stream(now, key),
+            Some(Socket::Stream(connection)) if !connection.is_connecting() => {
+                self.read_stream(now, since, key)
+            }
             Some(Socket::Stream(_)) | None => {}
         }
     }
 
     fn read_datagrams(&mut self, now: Instant, key: usize) {
-        let Some(Socket::Udp { line, local, socket }) = self.sockets.get(key) else { return };
-        let (line, local) = (*line, *local);
-        let mut batch: Vec<(SocketAddr, Bytes)> = Vec::with_capacity(8);
-        let left = socket.recv_batch(&mut self.scratch, BATCH, |remote, bytes| {
-            batch.push((remote, Bytes::copy_from_slice(bytes)));
-        });
-        if left == Left::Maybe {
-            self.unread.insert(key);
+        let Some(mut batch) = self.batch.take() else { return };
+        for _ in 0..BATCHES {
+            let Some(Socket::Udp { line, local, socket, .. }) = self.sockets.get(key) else { break };
+            let (line, local) = (*line, *local);
+            let (count, left) = socket.recv_batch(&mut batch);
+            self.on_datagrams(now, key, (line, local), &batch, count);
+            match left {
+                Left::Nothing => {
+                    self.unread.remove(&key);
+                    break;
+                }
+                Left::Maybe => {
+                    self.unread.insert(key, now);
+                }
+            }
         }
-        self.traffic.udp_in += batch.len() as u64;
-        for (remote, bytes) in batch {
+        self.batch = Some(batch);
+    }
+
+    fn on_datagrams(
+        &mut self,
+        now: Instant,
+        key: usize,
+        (line, local): (LineIndex, SocketAddr),
+        batch: &Batch,
+        count: usize,
+    ) {
+        self.traffic.udp_in += count as u64;
+        let wall = clock::wall();
+        for (place, datagram) in (0..count).filter_map(|index| batch.datagram(index)).enumerate() {
+            let age = age(wall, datagram.stamp);
+            if place == 0 {
+                self.note_overflow(key, datagram.overflow);
+                // The oldest of the batch has waited longest.
+                self.note_lag(now, age);
+            }
+            let remote = datagram.source;
             let flow = Flow { line, transport: Transport::Udp, local, remote, connection: None };
-            self.dispatch(now, flow, bytes);
+            let arrived = now.checked_sub(age).unwrap_or(now);
+            self.dispatch(now, arrived, flow, Bytes::copy_from_slice(datagram.bytes));
+        }
+    }
+
+    /// Counts what the kernel had no room for since it last told.
+    fn note_overflow(&mut self, key: usize, told: Option<u32>) {
+        if let (Some(Socket::Udp { overflow, .. }), Some(told)) = (self.sockets.get_mut(key), told) {
+            self.traffic.overflowed += u64::from(told.wrapping_sub(*overflow));
+            *overflow = told;
         }
     }
 
     fn accept(&mut self, now: Instant, key: usize) {
-        for _ in 0..BATCH {
+        for _ in 0..ACCEPTS {
             let Some(Socket::Listener { line, socket }) = self.sockets.get(key) else { return };
             let line = *line;
             match socket.accept() {
@@ -99,7 +142,7 @@ impl<S: Surroundings> Driver<S> {
                 Err(_) => {}
             }
         }
-        self.unread.insert(key);
+        self.unread.insert(key, now);
     }
 
     /// Leaves a listener alone for a while: without descriptors it would stay readable and only burn the processor.
@@ -129,7 +172,7 @@ impl<S: Surroundings> Driver<S> {
         let flow = Flow { line, transport: Transport::Tcp, local, remote, connection: Some(id) };
         let connection = Connection::accepted(now, stream, flow, &self.limits);
         if let Some(key) = self.adopt(connection, id, Origin::Accepted) {
-            self.read_stream(now, key);
+            self.read_stream(now, now, key);
         }
     }
 
@@ -150,19 +193,20 @@ impl<S: Surroundings> Driver<S> {
         Some(key)
     }
 
-    fn read_stream(&mut self, now: Instant, key: usize) {
+    fn read_stream(&mut self, now: Instant, since: Instant, key: usize) {
         let Some(Socket::Stream(connection)) = self.sockets.get_mut(key) else { return };
         let flow = connection.flow();
         let mut batch = Vec::new();
         let standing = connection.receive(now, &mut self.scratch, READS, |received| batch.push(received));
         if standing == Standing::Open(Left::Maybe) {
-            self.unread.insert(key);
+            self.unread.insert(key, since);
         }
+        self.note_lag(now, now.saturating_duration_since(since));
         for received in batch {
             match received {
                 Received::Message(bytes) => {
                     self.traffic.tcp_in += 1;
-                    self.dispatch(now, flow, bytes);
+                    self.dispatch(now, since, flow, bytes);
                 }
                 Received::Ping => self.send_stream(flow, Bytes::from_static(PONG)),
                 Received::FramingLost(error) => {
