@@ -98,7 +98,7 @@ impl Endpoint {
             Reply::new(StatusCode::SERVICE_UNAVAILABLE).header(HeaderName::RetryAfter, after.to_string());
         let tag = shed_tag(self.config.shard, number);
         let product = self.config.product.as_deref();
-        let parts = ReplyParts { reply: &reply, tag: &tag, contact: None, product };
+        let parts = ReplyParts { reply: &reply, tag: &tag, contact: None, product, rseq: None };
         let bytes = compose::reply(message, flow.remote, &parts);
         self.send(reply_flow(flow, message), bytes);
     }
