@@ -57,8 +57,7 @@ async fn a_snapshot_and_its_deltas_open_and_close_lines_and_are_acknowledged() {
     assert_eq!(stream.answer().await, ack(3, 7));
     worker.until_free(a);
     assert_eq!(options_status(b), Some(200));
-    let (code, status) = worker.get("/status");
-    assert!(code == 200 && status.contains("\"revision\":7"), "{status}");
+    worker.until_status("\"revision\":7");
     assert!(worker.get("/metrics").1.contains("um_config_revision"));
     worker.end();
 }
