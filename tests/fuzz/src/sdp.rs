@@ -88,7 +88,10 @@ impl Pair {
                     self.sides[here].publish(&answer.body);
                 }
             }
-            4 => self.sides[here].negotiation.reject_offer(),
+            4 => {
+                self.sides[here].negotiation.reject_offer();
+                self.sides[here].offered = None;
+            }
             5 => self.sides[here].negotiation.withdraw_offer(),
             // The far end answers with a description like our own: the plain case, reached without luck.
             6 => {

@@ -21,7 +21,10 @@ pub fn message(bytes: &[u8]) -> Result<(), String> {
     let is_request = !bytes.starts_with(b"SIP/2.0 ");
     // A response repeats these byte by byte, as its request had them (RFC 3261 §8.2.6.2): only who wrote them reads them.
     let repeated = ["via", "from", "to", "call-id", "cseq", "record-route", "timestamp"];
-    for (name, value) in headers.iter().filter(|(name, _)| is_request || !repeated.contains(&name.as_str())) {
+    // The ACK of a failure repeats the To of the response (§17.1.1.3).
+    let is_ack = bytes.starts_with(b"ACK ");
+    let own = |name: &str| if is_request { !(is_ack && name == "to") } else { !repeated.contains(&name) };
+    for (name, value) in headers.iter().filter(|(name, _)| own(name)) {
         if controls(value) {
             return Err(shown(&format!("a control character in {name}"), value));
         }

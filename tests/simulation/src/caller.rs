@@ -9,6 +9,7 @@ use bytes::Bytes;
 use um_sip::{ConnectionId, HeaderName, Message, Method, Transport};
 
 use crate::scenario::Routed;
+use crate::talk::{Ends, Moves, Talk};
 use crate::wire::{self, Path, Repeat, Said, T2};
 
 /// What a caller is going to do.
@@ -71,6 +72,8 @@ pub struct Caller {
     number: usize,
     plan: Plan,
     routed: Routed,
+    moves: Moves,
+    talk: Option<Talk>,
     start: Instant,
     path: Path,
     state: State,
@@ -92,12 +95,14 @@ pub struct Caller {
 impl Caller {
     /// Makes a caller who begins at his time.
     #[must_use]
-    pub fn new(number: usize, origin: Instant, plan: Plan, routed: Routed) -> Self {
+    pub fn new(number: usize, origin: Instant, plan: Plan, routed: Routed, moves: Moves) -> Self {
         let path = Path { transport: plan.transport, agent: wire::caller_address(number), link: None };
         let mut caller = Self {
             number,
             plan,
             routed,
+            moves,
+            talk: None,
             start: origin + plan.at,
             path,
             state: State::Idle,
@@ -127,6 +132,12 @@ impl Caller {
     #[must_use]
     pub fn state(&self) -> State {
         self.state
+    }
+
+    /// His end of the dialog, once it was up.
+    #[must_use]
+    pub fn talking(&self) -> Option<&Talk> {
+        self.talk.as_ref()
     }
 
     /// Final responses to his INVITE: status and To tag, each once.
@@ -163,7 +174,8 @@ impl Caller {
         let start = (self.state == State::Idle).then_some(self.start);
         let repeat = self.repeat.as_ref().map(|repeat| repeat.next);
         let cancel = self.cancel.as_ref().map(|repeat| repeat.next);
-        [start, repeat, cancel, self.leave_at].into_iter().flatten().min()
+        let talk = self.talk.as_ref().and_then(Talk::poll_timeout);
+        [start, repeat, cancel, self.leave_at, talk].into_iter().flatten().min()
     }
 
     /// Does what is due.
@@ -178,6 +190,8 @@ impl Caller {
                 None => {}
             }
         }
+        let said = self.talk.as_mut().map(|talk| talk.handle_timeout(now, self.path)).unwrap_or_default();
+        self.outputs.extend(said.into_iter().map(|bytes| (self.path, bytes)));
         if self.leave_at.is_some_and(|at| at <= now) {
             self.leave_at = None;
             self.wants_out = true;
@@ -191,7 +205,7 @@ impl Caller {
             self.path.link = path.link;
         }
         if message.is_request() {
-            return self.on_request(path, message);
+            return self.on_request(now, path, message);
         }
         let status = message.status().map_or(0, um_sip::StatusCode::code);
         let method = message.method();
@@ -200,8 +214,10 @@ impl Caller {
         } else if *method == Method::Bye && status >= 200 {
             self.repeat = None;
             self.state = State::Over;
-        } else if *method == Method::Invite {
+        } else if *method == Method::Invite && message.cseq().number == 1 {
             self.on_answer(now, status, message);
+        } else if let Some(bytes) = self.talk.as_mut().and_then(|talk| talk.on_response(self.path, message)) {
+            self.send(bytes);
         }
     }
 
@@ -258,11 +274,21 @@ impl Caller {
             let branch = format!("z9hG4bKack{}", message.to_tag().unwrap_or_default());
             self.send(self.write_ack(&to, &branch, &target));
         }
-        self.dialog = Some((to, target));
+        self.dialog = Some((to.clone(), target.clone()));
         if self.state != State::Calling {
             return;
         }
         self.state = State::Up;
+        let ends = Ends {
+            from: self.from(),
+            to,
+            target,
+            call_id: call_id(self.number),
+            media: media_address(self.number),
+            cseq: 1,
+        };
+        let moves = if self.plan.ack == Ack::Always { self.moves } else { [None; 2] };
+        self.talk = Some(Talk::new(now, ends, moves));
         self.cancel = None;
         match self.plan.leave {
             Leave::Talk(time) => self.leave_at = Some(now + time),
@@ -290,18 +316,32 @@ impl Caller {
 
     fn hang_up(&mut self, now: Instant) {
         let Some((to, target)) = self.dialog.clone() else { return };
-        let bytes = self.write("BYE", "z9hG4bKbye", 2, &target, Some(&to), "");
+        let cseq = self.talk.as_mut().map_or(2, Talk::next_cseq);
+        if let Some(talk) = &mut self.talk {
+            talk.end();
+        }
+        let bytes = self.write("BYE", "z9hG4bKbye", cseq, &target, Some(&to), "");
         self.repeat = Some(Repeat::new(now, bytes.clone(), T2));
         self.state = State::Leaving;
         self.leave_at = None;
         self.send(bytes);
     }
 
-    fn on_request(&mut self, path: Path, message: &Message) {
+    fn on_request(&mut self, now: Instant, path: Path, message: &Message) {
+        if *message.method() != Method::Bye
+            && self.state == State::Up
+            && let Some(talk) = &mut self.talk
+        {
+            let said = talk.on_request(now, path, message);
+            return self.outputs.extend(said.map(|bytes| (path, bytes)));
+        }
         let known = self.dialog.is_some() && *message.method() == Method::Bye;
         let status = if known { 200 } else { 481 };
         self.outputs.push_back((path, wire::response(message, status, Said::default())));
         if known {
+            if let Some(talk) = &mut self.talk {
+                talk.end();
+            }
             self.repeat = None;
             self.leave_at = None;
             self.state = State::Over;
@@ -327,6 +367,11 @@ impl Caller {
         self.write("ACK", branch, 1, target, Some(to), "")
     }
 
+    fn from(&self) -> String {
+        let number = self.number;
+        format!("\"Caller\" <sip:555{number:04}@pbx.example.com>;tag=caller{number}")
+    }
+
     /// Writes a request; `rest` is what follows the headers that all have, or nothing.
     fn write(&self, method: &str, branch: &str, cseq: u32, uri: &str, to: Option<&str>, rest: &str) -> Bytes {
         let (number, transport, agent) = (self.number, self.plan.transport, self.path.agent);
@@ -334,8 +379,8 @@ impl Caller {
         let rest = if rest.is_empty() { wire::content("") } else { rest.to_owned() };
         Bytes::from(format!(
             "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/{transport} {agent};branch={branch}-{number}\r\nMax-Forwards: 70\r\n\
-             From: \"Caller\" <sip:555{number:04}@pbx.example.com>;tag=caller{number}\r\nTo: {to}\r\n\
-             Call-ID: {}\r\nCSeq: {cseq} {method}\r\n{rest}",
+             From: {}\r\nTo: {to}\r\nCall-ID: {}\r\nCSeq: {cseq} {method}\r\n{rest}",
+            self.from(),
             call_id(number)
         ))
     }

@@ -118,6 +118,10 @@ impl Ledger {
         if invite && message.is_request() && message.to_tag().is_none() {
             return self.on_attempt(now, flow, message);
         }
+        let inside = message.cseq().number > 1 || wire::server_at(flow.remote).is_some();
+        if invite && !message.is_request() && inside {
+            return Ok(());
+        }
         if invite && !message.is_request() {
             return self.on_answer(message);
         }

@@ -15,6 +15,7 @@ pub mod reference;
 pub mod scenario;
 pub mod server;
 pub mod site;
+pub mod talk;
 pub mod trace;
 pub mod wire;
 pub mod world;

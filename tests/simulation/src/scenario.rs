@@ -9,6 +9,7 @@ use um_topology::Strategy;
 use crate::caller::{Ack, Leave, Plan};
 use crate::conduct::Conduct;
 use crate::random::Random;
+use crate::talk::{Move, Moves};
 use crate::wire::SERVERS;
 
 /// A whole run.
@@ -32,6 +33,10 @@ pub struct Scenario {
     pub generic: bool,
     /// Whether a proxy stands in front of each party and stays in the path of its dialogs.
     pub routed: Routed,
+    /// What callers do while they talk.
+    pub callers_talk: Moves,
+    /// What UM servers do meanwhile.
+    pub servers_talk: Moves,
     /// Quality of the network for datagrams.
     pub network: Quality,
     /// How media and resolver of the worker do.
@@ -121,6 +126,8 @@ impl Scenario {
             ranked: random.chance(30),
             generic: random.chance(30),
             routed: Routed::Not,
+            callers_talk: [None; 2],
+            servers_talk: [None; 2],
             network: quality(random),
             services: services(random),
             servers: [0; SERVERS].map(|_| conduct(random)),
@@ -138,6 +145,11 @@ impl Scenario {
         }
         scenario.acts.sort_by_key(|(at, _)| *at);
         scenario.routed = random.pick(&[Routed::Not, Routed::Not, Routed::Loosely, Routed::Strictly]);
+        (scenario.callers_talk, scenario.servers_talk) = (moves(random), moves(random));
+        if random.chance(20) {
+            // Both at once.
+            scenario.servers_talk = scenario.callers_talk;
+        }
         scenario
     }
 
@@ -154,6 +166,8 @@ impl Scenario {
             ranked: false,
             generic: false,
             routed: Routed::Not,
+            callers_talk: [None; 2],
+            servers_talk: [None; 2],
             network: Quality::default(),
             services: Services::default(),
             servers: [Conduct::Answer { after: Duration::from_millis(100) }; SERVERS],
@@ -174,6 +188,14 @@ impl Scenario {
     pub fn network_is_sound(&self) -> bool {
         self.network.lost == 0 && self.network.late == 0
     }
+}
+
+fn moves(random: &mut Random) -> Moves {
+    let what = [Move::Hold, Move::Hold, Move::Refresh, Move::Update, Move::Digit, Move::Probe];
+    [30, 15].map(|percent| {
+        let found = (random.millis(0, 4_000), random.pick(&what));
+        random.chance(percent).then_some(found)
+    })
 }
 
 fn quality(random: &mut Random) -> Quality {

@@ -10,6 +10,7 @@ use um_sip::{Message, Method, Transport};
 
 use crate::conduct::Conduct;
 use crate::scenario::Routed;
+use crate::talk::{Ends, Moves, Talk};
 use crate::wire::{self, Path, Repeat, SERVER_PORTS, Said, T2};
 
 mod leg;
@@ -24,6 +25,7 @@ pub struct Server {
     /// Whether it calls itself by name in a redirection.
     named: bool,
     routed: Routed,
+    moves: Moves,
     legs: Vec<Leg>,
     /// Legs by the branch of their INVITE; several if it forked.
     by_branch: BTreeMap<String, Vec<usize>>,
@@ -46,12 +48,13 @@ pub enum ServerOutput {
 impl Server {
     /// Makes a server that answers.
     #[must_use]
-    pub fn new(number: usize, conduct: Conduct, named: bool, routed: Routed) -> Self {
+    pub fn new(number: usize, conduct: Conduct, named: bool, routed: Routed, moves: Moves) -> Self {
         Self {
             number,
             conduct,
             named,
             routed,
+            moves,
             legs: Vec::new(),
             by_branch: BTreeMap::new(),
             outputs: VecDeque::new(),
@@ -112,7 +115,7 @@ impl Server {
             return;
         }
         if !message.is_request() {
-            return self.on_response(message);
+            return self.on_response(path, message);
         }
         let method = message.method();
         if *method == Method::Invite && message.to_tag().is_none() {
@@ -128,7 +131,19 @@ impl Server {
         } else if *method == Method::Bye {
             self.on_bye(path, message);
         } else {
-            self.complaints.push(format!("um{} did not expect {method}", self.number + 1));
+            self.on_inside(now, path, message);
+        }
+    }
+
+    /// A request in the middle of a dialog.
+    fn on_inside(&mut self, now: Instant, path: Path, message: &Message) {
+        let leg = self.find(message).filter(|leg| leg.phase() == Phase::Up);
+        match leg.and_then(|leg| leg.talk.as_mut()) {
+            Some(talk) => {
+                let said = talk.on_request(now, path, message);
+                self.outputs.extend(said.map(|bytes| ServerOutput::Send(path, bytes)));
+            }
+            None => self.reply(path, message, 481, "none"),
         }
     }
 
@@ -248,6 +263,9 @@ impl Server {
             let send = leg.hang_up(now);
             self.outputs.push_back(send);
         }
+        for send in self.legs[index].talk(now) {
+            self.outputs.push_back(send);
+        }
         if let Some(send) = self.legs[index].repeat(now) {
             self.outputs.push_back(send);
         }
@@ -255,8 +273,10 @@ impl Server {
 
     fn on_ack(&mut self, now: Instant, message: &Message) {
         let hang_up = if let Conduct::HangUp { after } = self.conduct { Some(now + after) } else { None };
+        let moves = self.moves;
         if let Some(leg) = self.find(message) {
             leg.acknowledged(hang_up);
+            leg.begin_talk(now, moves, message);
         }
     }
 
@@ -290,12 +310,17 @@ impl Server {
         self.reply(path, message, status, "none");
     }
 
-    fn on_response(&mut self, message: &Message) {
+    fn on_response(&mut self, path: Path, message: &Message) {
         let ended = message.status().is_some_and(|status| status.is_final());
         let (call_id, tag) = (message.call_id(), message.from_tag().unwrap_or_default());
         let leg = self.legs.iter_mut().find(|leg| leg.is(call_id, tag));
-        if let Some(leg) = leg.filter(|_| ended) {
-            leg.bye_answered();
+        let Some(leg) = leg else { return };
+        if *message.method() == Method::Bye {
+            if ended {
+                leg.bye_answered();
+            }
+        } else if let Some(bytes) = leg.talk.as_mut().and_then(|talk| talk.on_response(path, message)) {
+            self.outputs.push_back(ServerOutput::Send(path, bytes));
         }
     }
 

@@ -17,6 +17,7 @@ use crate::reference::Reference;
 use crate::scenario::{Act, Scenario};
 use crate::server::Server;
 use crate::site::Site;
+use crate::talk::Talk;
 use crate::trace::Trace;
 use crate::wire::Path;
 
@@ -95,6 +96,8 @@ pub struct Summary {
     pub answered: usize,
     /// Attempts at UM servers.
     pub attempts: usize,
+    /// Requests in the middle of a call that were accepted.
+    pub changes: usize,
 }
 
 /// How a run ended that did not.
@@ -119,7 +122,9 @@ impl World {
         let engines = (0..scenario.shards).map(|shard| Engine::new(site.engine(shard))).collect();
         let servers = scenario.servers.iter().enumerate();
         let servers: Vec<_> = servers
-            .map(|(number, conduct)| Server::new(number, *conduct, scenario.names, scenario.routed))
+            .map(|(number, conduct)| {
+                Server::new(number, *conduct, scenario.names, scenario.routed, scenario.servers_talk)
+            })
             .collect();
         let callers = scenario.calls.iter().enumerate();
         let mut world = Self {
@@ -131,7 +136,9 @@ impl World {
             since: vec![origin; servers.len()],
             servers,
             callers: callers
-                .map(|(number, plan)| Caller::new(number, origin, *plan, scenario.routed))
+                .map(|(number, plan)| {
+                    Caller::new(number, origin, *plan, scenario.routed, scenario.callers_talk)
+                })
                 .collect(),
             queue: BTreeMap::new(),
             queued: 0,
@@ -297,12 +304,19 @@ impl World {
         }
     }
 
+    /// Both ends of every dialog that was up.
+    fn talks(&self) -> impl Iterator<Item = &Talk> {
+        let legs = self.servers.iter().flat_map(Server::legs).filter_map(|leg| leg.talking());
+        self.callers.iter().filter_map(Caller::talking).chain(legs)
+    }
+
     fn summary(&self) -> Summary {
         let records = self.ledger.calls.iter().flat_map(|facts| &facts.records);
         Summary {
             calls: self.callers.len(),
             answered: records.clone().filter(|record| record.answered_by.is_some()).count(),
             attempts: records.map(|record| usize::from(record.attempts)).sum(),
+            changes: self.talks().map(Talk::accepted).sum(),
         }
     }
 }

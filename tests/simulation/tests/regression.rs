@@ -5,6 +5,7 @@ use std::time::Duration;
 use um_simulation::caller::{Ack, Leave, Plan};
 use um_simulation::conduct::Conduct;
 use um_simulation::scenario::{Act, Quality, Routed};
+use um_simulation::talk::Move;
 use um_simulation::{Plant, Scenario, Summary};
 use um_sip::Transport;
 
@@ -38,7 +39,7 @@ fn shards_leave_each_others_connections_alone() {
     scenario.shards = 2;
     scenario.um_transport = Transport::Tcp;
     scenario.calls = calls(8, scenario.calls[0]);
-    assert_eq!(run(scenario), Summary { calls: 8, answered: 8, attempts: 8 });
+    assert_eq!(run(scenario), Summary { calls: 8, answered: 8, attempts: 8, changes: 0 });
 }
 
 #[test]
@@ -80,7 +81,7 @@ fn every_fault_that_allows_it_leads_to_the_next_server() {
 fn what_is_final_goes_to_the_caller() {
     for status in [404, 486, 488, 603] {
         let summary = behind(Conduct::Refuse { status, retry_after: None }, Transport::Udp);
-        assert_eq!(summary, Summary { calls: 1, answered: 0, attempts: 1 }, "{status}");
+        assert_eq!(summary, Summary { calls: 1, answered: 0, attempts: 1, changes: 0 }, "{status}");
     }
 }
 
@@ -163,5 +164,29 @@ fn a_proxy_in_the_path_stays_there() {
             scenario.acts = vec![(ms(1_100), Act::List(vec![1]))];
             assert_eq!(run(scenario).answered, 2, "{routed:?} over {transport}");
         }
+    }
+}
+
+#[test]
+fn each_side_may_hold_the_call_and_ask_what_it_likes() {
+    for what in [Move::Hold, Move::Refresh, Move::Digit, Move::Probe] {
+        for transport in [Transport::Udp, Transport::Tcp] {
+            let mut scenario = Scenario::quiet();
+            scenario.um_transport = transport;
+            scenario.callers_talk = [Some((ms(200), what)), None];
+            scenario.servers_talk = [Some((ms(900), what)), None];
+            assert_eq!(run(scenario).changes, 2, "{what:?} over {transport}");
+        }
+    }
+}
+
+#[test]
+fn glare_resolves_whoever_is_first() {
+    for apart in (0..60).step_by(4) {
+        let mut scenario = Scenario::quiet();
+        scenario.callers_talk = [Some((ms(200), Move::Hold)), Some((ms(1_000), Move::Hold))];
+        scenario.servers_talk = [Some((ms(170 + apart), Move::Hold)), None];
+        let changes = run(scenario).changes;
+        assert!(changes >= 1, "apart by {apart}: {changes} accepted");
     }
 }

@@ -27,6 +27,7 @@ fn no_oracle_fires_in_any_seed() {
         total.calls += summary.calls;
         total.answered += summary.answered;
         total.attempts += summary.attempts;
+        total.changes += summary.changes;
         failures.extend(failed);
     }
     failures.sort_by_key(|(seed, _)| *seed);
@@ -55,6 +56,7 @@ fn run_some(next: &AtomicU64, seeds: u64) -> (Summary, Vec<(u64, Failure)>) {
                 total.calls += summary.calls;
                 total.answered += summary.answered;
                 total.attempts += summary.attempts;
+                total.changes += summary.changes;
             }
             Ok(Err(failure)) => failures.push((seed, failure)),
             Err(_) => {

@@ -6,7 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use um_sip::{HeaderName, Message};
 
-use super::{Path, Repeat, Said, ServerOutput, T2, Transport, wire};
+use super::{Ends, Moves, Path, Repeat, Said, ServerOutput, T2, Talk, Transport, wire};
 
 /// One dialog, early or confirmed.
 #[derive(Debug)]
@@ -24,6 +24,7 @@ pub struct Leg {
     pub(super) answer_at: Option<Instant>,
     pub(super) hang_up_at: Option<Instant>,
     pub(super) stubborn: bool,
+    pub(super) talk: Option<Talk>,
 }
 
 /// Where a dialog stands.
@@ -80,6 +81,7 @@ impl Leg {
             answer_at: None,
             hang_up_at: None,
             stubborn: false,
+            talk: None,
         }
     }
 
@@ -99,6 +101,12 @@ impl Leg {
     #[must_use]
     pub fn phase(&self) -> Phase {
         self.phase
+    }
+
+    /// The server's end of the dialog, once it was acknowledged.
+    #[must_use]
+    pub fn talking(&self) -> Option<&Talk> {
+        self.talk.as_ref()
     }
 
     /// Whether its final response was acknowledged.
@@ -121,10 +129,12 @@ impl Leg {
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         let repeat = self.repeat.as_ref().map(|repeat| repeat.next);
-        [self.answer_at, self.hang_up_at, repeat].into_iter().flatten().min()
+        let talk = self.talk.as_ref().and_then(Talk::poll_timeout);
+        [self.answer_at, self.hang_up_at, repeat, talk].into_iter().flatten().min()
     }
 
     pub(super) fn lose(&mut self) {
+        self.end_talk();
         self.phase = match self.phase {
             Phase::Failed if self.acknowledged => Phase::Failed,
             Phase::Over => Phase::Over,
@@ -182,14 +192,47 @@ impl Leg {
         }
     }
 
+    /// With the first ACK the talk begins; later ones are its own.
+    pub(super) fn begin_talk(&mut self, now: Instant, moves: Moves, ack: &Message) {
+        if let Some(talk) = &mut self.talk {
+            talk.on_request(now, self.path, ack);
+        } else if self.phase == Phase::Up {
+            let ends = Ends {
+                from: format!("{};tag={}", self.header(HeaderName::To), self.tag),
+                to: self.header(HeaderName::From).to_owned(),
+                target: wire::contact_uri(&self.invite),
+                call_id: self.invite.call_id().to_owned(),
+                media: self.media,
+                cseq: 0,
+            };
+            self.talk = Some(Talk::new(now, ends, moves));
+        }
+    }
+
+    /// What is due in the talk.
+    pub(super) fn talk(&mut self, now: Instant) -> Vec<ServerOutput> {
+        let path = self.path;
+        let said = self.talk.as_mut().map(|talk| talk.handle_timeout(now, path)).unwrap_or_default();
+        said.into_iter().map(|bytes| ServerOutput::Send(path, bytes)).collect()
+    }
+
+    fn end_talk(&mut self) {
+        if let Some(talk) = &mut self.talk {
+            talk.end();
+        }
+    }
+
     /// A BYE came; a repeated one changes nothing.
     pub(super) fn hung_up(&mut self) {
+        self.end_talk();
         self.phase = Phase::Over;
         self.repeat = None;
         self.hang_up_at = None;
     }
 
     pub(super) fn hang_up(&mut self, now: Instant) -> ServerOutput {
+        let cseq = self.talk.as_mut().map_or(1, Talk::next_cseq);
+        self.end_talk();
         self.phase = Phase::Leaving;
         self.hang_up_at = None;
         let uri = wire::contact_uri(&self.invite);
@@ -197,7 +240,7 @@ impl Leg {
         let (tag, agent, call_id) = (&self.tag, self.path.agent, self.invite.call_id());
         let text = format!(
             "BYE {uri} SIP/2.0\r\nVia: SIP/2.0/{} {agent};branch=z9hG4bKbye-{tag}\r\nMax-Forwards: 70\r\n\
-             From: {from};tag={tag}\r\nTo: {to}\r\nCall-ID: {call_id}\r\nCSeq: 1 BYE\r\n{}",
+             From: {from};tag={tag}\r\nTo: {to}\r\nCall-ID: {call_id}\r\nCSeq: {cseq} BYE\r\n{}",
             self.path.transport,
             wire::content("")
         );

@@ -45,7 +45,11 @@ impl World {
     /// Judges a failure that goes to a caller.
     pub(super) fn judge_refusal(&mut self, shard: usize, message: &Message) {
         let status = message.status().map_or(0, um_sip::StatusCode::code);
-        if message.is_request() || *message.method() != Method::Invite || status < 300 {
+        if message.is_request()
+            || *message.method() != Method::Invite
+            || status < 300
+            || message.cseq().number > 1
+        {
             return;
         }
         let Some(number) = caller::of_call_id(message.call_id()) else { return };

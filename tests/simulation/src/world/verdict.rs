@@ -8,6 +8,7 @@ use crate::caller::State;
 use crate::ledger::Fault;
 use crate::scenario::Act;
 use crate::server::{Leg, Phase};
+use crate::talk::Talk;
 
 impl World {
     /// Judges what is left.
@@ -20,6 +21,9 @@ impl World {
         }
         for number in 0..self.callers.len() {
             self.judge_caller(number)?;
+        }
+        if self.talks().any(Talk::is_unanswered) && !self.line_was_closed() {
+            return Err("a request in the middle of a call got no final response".to_owned());
         }
         self.reference.verdict()
     }
