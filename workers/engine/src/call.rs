@@ -252,7 +252,11 @@ impl Call {
                 self.acts.push_back(Act::HangUp(Side::Inbound));
                 self.end(reason, 200);
             }
-            State::Preparing | State::Trying | State::Over => {}
+            // A reliable provisional response was never acknowledged (RFC 3262 §3).
+            State::Preparing | State::Trying => {
+                self.cut(408, Rejection { status: 504, retry_after: None, reason: Reason::AckMissing });
+            }
+            State::Over => {}
         }
     }
 
@@ -260,8 +264,9 @@ impl Call {
     fn on_broken(&mut self, reason: Reason) {
         match self.state {
             State::Preparing | State::Trying => {
-                let retry_after = Some(RETRY_AFTER);
-                self.cut(503, Rejection { status: 503, retry_after, reason });
+                let forced = reason == Reason::Forced;
+                let (status, retry_after) = if forced { (503, Some(RETRY_AFTER)) } else { (488, None) };
+                self.cut(status, Rejection { status, retry_after, reason });
             }
             // The caller's BYE has to wait for his ACK, and until then our answer, repeated, names our ports.
             State::Answered => {

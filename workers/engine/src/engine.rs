@@ -30,6 +30,7 @@ use crate::output::Output;
 mod apply;
 mod attempts;
 mod draw;
+mod early;
 mod errands;
 mod events;
 mod exchange;

@@ -13,11 +13,12 @@ pub(crate) mod headers;
 mod tests;
 
 /// The methods that are served here; all others are answered 405 or 501 with this list.
-pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REFER, UPDATE, INFO";
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REFER, PRACK, UPDATE, INFO";
 /// The extensions that are supported here; another that is required is answered 420.
-pub(crate) const EXTENSIONS: OptionTags = OptionTags::of(&[OptionTag::NoReferSub, OptionTag::Timer]);
+pub(crate) const EXTENSIONS: OptionTags =
+    OptionTags::of(&[OptionTag::Rel100, OptionTag::NoReferSub, OptionTag::Timer]);
 /// The same on the wire (RFC 3261 §20.37).
-pub(crate) const SUPPORTED: &str = "norefersub";
+pub(crate) const SUPPORTED: &str = "100rel, norefersub";
 /// The only body that is understood here.
 pub(crate) const SDP: &str = "application/sdp";
 

@@ -126,6 +126,11 @@ impl Exchange {
         Ok(())
     }
 
+    /// Our first offer to this leg's peer has no answer yet; it comes in an ACK or a PRACK.
+    pub(crate) fn owe(&mut self, leg: Leg) {
+        self.side_mut(leg).turn = Turn::AnswerDue;
+    }
+
     /// Takes in what happened; `chance` is any number that nobody outside can guess.
     pub(crate) fn handle(&mut self, now: Instant, event: Event, chance: u64) {
         if self.over {

@@ -1,11 +1,13 @@
 //! The way of an attempt: addresses, connection, INVITE; and its responses, as the call wants to hear them.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use um_media::Negotiation;
-use um_media::sdp::Agreement;
-use um_sip::endpoint::{ClientTransaction, DialogId, Identity, ResponseKind};
+use um_media::sdp::{Agreement, Proposal};
+use um_sip::endpoint::{ClientTransaction, DialogId, Identity, Reliable, ResponseKind};
 use um_sip::{Flow, Message};
+use um_topology::MediaTiming;
 
 use super::Engine;
 use super::errands::Task;
@@ -135,10 +137,16 @@ impl Engine {
     ) -> Option<()> {
         let session = self.sessions.get(serial)?;
         let search = session.search.as_ref()?;
-        let proposal = session.leg(search.side.other())?.negotiation.as_ref()?.proposal()?;
+        let proposal = session.leg(search.side.other())?.negotiation.as_ref()?.proposal();
+        // Who has not offered anything may still be offered what every telephone speaks.
+        let proposal = proposal.unwrap_or_else(Proposal::telephony);
         let mut negotiation = Negotiation::new(search.description, session.media?.local(search.side));
-        let offer = negotiation.offer(&proposal).ok()?;
         let route = &search.plan.route;
+        let timing = route.outbound.media_timing;
+        let offer = match timing {
+            MediaTiming::Normal => Some(negotiation.offer(&proposal).ok()?),
+            MediaTiming::Delayed => None,
+        };
         let line = route.line_out.clone();
         let uri = &search.attempt.as_ref().filter(|present| present.id == attempt)?.uri;
         let identity = search.identity.clone()?;
@@ -149,6 +157,7 @@ impl Engine {
         let sent = self.sessions.get(serial)?.attempt(attempt)?;
         sent.leg = Some(Leg { negotiation: Some(negotiation), ..Leg::new(flow, line, Party::Um) });
         sent.transaction = Some(transaction);
+        sent.timing = timing;
         sent.carrier = match connection {
             Connection::None => Carrier::Datagram,
             Connection::Fresh => Carrier::FreshConnection,
@@ -164,7 +173,7 @@ impl Engine {
         now: Instant,
         (serial, attempt): (u64, AttemptId),
         transaction: ClientTransaction,
-        (dialog, kind): (Option<DialogId>, ResponseKind),
+        (dialog, kind, reliable): (Option<DialogId>, ResponseKind, Option<Reliable>),
         flow: Flow,
         response: &Message,
     ) {
@@ -174,12 +183,17 @@ impl Engine {
             // One branch of a fork has ended (RFC 6228); the caller did not ask to know.
             ResponseKind::Provisional if status == 199 => return,
             ResponseKind::Provisional => {
-                self.take_answer(serial, attempt, response);
+                self.turn_to(serial, attempt, dialog);
+                self.take_answer(serial, attempt, response, reliable.is_some());
+                if let Some(reliable) = reliable {
+                    self.acknowledge_provisional(now, (serial, attempt), dialog, flow, reliable);
+                }
                 Heard::Progress(status)
             }
             ResponseKind::Success => {
                 self.senders.remove(&transaction);
                 self.start_session(now, serial, attempt, response);
+                self.turn_to(serial, attempt, dialog);
                 self.on_answered(serial, attempt, dialog, flow);
                 Heard::Answered(self.judge_media(serial, attempt, response))
             }
@@ -275,12 +289,21 @@ impl Engine {
         before
     }
 
-    /// Takes the answer out of a response, if it has one.
-    fn take_answer(&mut self, serial: u64, attempt: AttemptId, response: &Message) {
+    /// Takes the answer out of a response, if it has one; or the offer, if we made none. An offer counts only in a response
+    /// that cannot be lost, and only once (RFC 3262 §5).
+    fn take_answer(&mut self, serial: u64, attempt: AttemptId, response: &Message, reliable: bool) {
+        let Body::Sdp(body) = description(response) else { return };
+        let id = attempt;
         let Some(attempt) = self.sessions.get(serial).and_then(|session| session.attempt(attempt)) else {
             return;
         };
-        let Body::Sdp(body) = description(response) else { return };
+        match attempt.timing {
+            MediaTiming::Normal => {}
+            MediaTiming::Delayed if reliable && attempt.agreement.is_none() => {
+                return self.take_late_offer(serial, id, body);
+            }
+            MediaTiming::Delayed => return,
+        }
         let negotiation = attempt.leg.as_mut().and_then(|leg| leg.negotiation.as_mut());
         let agreement: Option<Agreement> =
             negotiation.and_then(|negotiation| negotiation.handle_answer(body).ok());
@@ -293,14 +316,15 @@ impl Engine {
     fn judge_media(&mut self, serial: u64, attempt: AttemptId, response: &Message) -> Talk {
         if let Body::Sdp(_) = description(response)
             && let Some(attempt) = self.sessions.get(serial).and_then(|session| session.attempt(attempt))
+            && attempt.timing == MediaTiming::Normal
         {
             attempt.agreement = None;
         }
-        self.take_answer(serial, attempt, response);
+        self.take_answer(serial, attempt, response, true);
         let session = self.sessions.get(serial);
         let usable = match session.filter(|session| session.setup.is_none()) {
             Some(session) => session.suits(attempt),
-            None => self.answer_caller(serial, attempt).is_some(),
+            None => self.suits_caller(serial, attempt),
         };
         if usable { Talk::Usable } else { Talk::Unusable }
     }
@@ -322,6 +346,10 @@ impl Attempt {
             agreement: None,
             told: None,
             timer: None,
+            timing: MediaTiming::Normal,
+            closing: None,
+            early: None,
+            forks: BTreeMap::new(),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use um_sip::endpoint::{Body, DialogId, Inside};
+use um_sip::endpoint::{Body, DialogId, Inside, Reliable};
 use um_sip::session_timer::Failure;
 use um_sip::{Flow, Method, Transport, Uri};
 use um_topology::Host;
@@ -26,6 +26,8 @@ use crate::output::Output;
 pub(super) enum Task {
     /// The ACK of a 2xx, with the answer if the 2xx had the offer.
     Acknowledge(Option<Bytes>),
+    /// The PRACK of a reliable provisional response, with the answer if that had the offer.
+    AcknowledgeProvisional(Reliable, Option<Bytes>),
     /// The BYE; an ACK that is still owed goes with it.
     HangUp,
     /// Another request inside the dialog; whoever it is for hears of its response, or that there is none.
@@ -228,6 +230,12 @@ impl Engine {
                 // NotAllowed: a BYE was quicker and has sent it.
                 let _ = self.endpoint.ack(dialog, flow, &Inside { headers: Vec::new(), body });
             }
+            (Task::AcknowledgeProvisional(reliable, answer), Some(dialog)) => {
+                let body = answer.clone().map(|bytes| Body { content_type: SDP.to_owned(), bytes });
+                let inside = Inside { headers: Vec::new(), body };
+                // Gone: the attempt was given up. Its response is of no interest: the server repeats what it misses.
+                let _ = self.endpoint.prack(now, dialog, flow, reliable, &inside);
+            }
             (Task::HangUp, Some(dialog)) => {
                 if self.endpoint.bye(now, dialog, flow, Vec::new()).is_err() {
                     self.endpoint.forget(dialog);
@@ -254,7 +262,10 @@ impl Engine {
                 }
             }
             (Task::Deliver(bytes), _) => self.outputs.push_back(Output::Send { flow, bytes: bytes.clone() }),
-            (Task::Acknowledge(_) | Task::HangUp | Task::Request(..), None) => {}
+            (
+                Task::Acknowledge(_) | Task::AcknowledgeProvisional(..) | Task::HangUp | Task::Request(..),
+                None,
+            ) => {}
         }
     }
 
@@ -264,7 +275,10 @@ impl Engine {
         match (&errand.task, errand.dialog) {
             (Task::HangUp, Some(dialog)) => self.endpoint.forget(dialog),
             (Task::Request(_, _, sender), _) => self.on_not_sent(now, *sender),
-            (Task::HangUp | Task::Acknowledge(_) | Task::Deliver(_), _) => {}
+            (
+                Task::HangUp | Task::Acknowledge(_) | Task::AcknowledgeProvisional(..) | Task::Deliver(_),
+                _,
+            ) => {}
         }
     }
 }

@@ -46,7 +46,7 @@ impl Engine {
             Sip::AckMissing { dialog } | Sip::ProvisionalMissing { dialog, .. } => {
                 self.tell_of_dialog(dialog, Event::Unacknowledged);
             }
-            Sip::Response { transaction, dialog, kind, flow, message, .. } => {
+            Sip::Response { transaction, dialog, kind, reliable, flow, message } => {
                 if let Some(dialog) = dialog {
                     self.on_session_response(now, dialog, &message);
                 }
@@ -55,7 +55,7 @@ impl Engine {
                         now,
                         (serial, attempt),
                         transaction,
-                        (dialog, kind),
+                        (dialog, kind, reliable),
                         flow,
                         &message,
                     ),
@@ -64,7 +64,14 @@ impl Engine {
                         self.on_notice_response(now, transaction, number, &message)
                     }
                     Some(Sender::Exchange(serial, side)) => {
-                        self.on_offer_response(now, (serial, side), transaction, kind, flow, &message);
+                        self.on_offer_response(
+                            now,
+                            (serial, side),
+                            transaction,
+                            (kind, reliable),
+                            flow,
+                            &message,
+                        );
                     }
                     Some(Sender::PassedOn(request)) => {
                         self.on_passed_on_response(now, transaction, request, &message);

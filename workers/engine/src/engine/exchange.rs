@@ -8,7 +8,7 @@ use um_media::sdp::{Change, Kind, OfferError};
 use um_routing::Route;
 use um_sip::dialog::Role;
 use um_sip::endpoint::{DialogId, Reply, ServerTransaction};
-use um_sip::{Dialog, Flow, HeaderName, Message};
+use um_sip::{Dialog, Flow, HeaderName, Message, Method};
 use um_topology::{FaxProtocol, HoldMode, MediaTiming};
 
 use super::Engine;
@@ -25,7 +25,7 @@ impl Engine {
     /// Both legs are there: from now on each peer may offer anew. The caller's ACK has still to come.
     pub(super) fn begin_talk(&mut self, now: Instant, serial: u64, route: &Route) {
         let [inbound, outbound] = Side::ALL.map(|side| {
-            let means = Means { invite: false, update: false };
+            let means = Means { invite: false, update: self.takes_updates(serial, side) };
             (self.manners(serial, side, route), means)
         });
         let fax = [&route.inbound, &route.outbound].iter().all(|plan| plan.fax == FaxProtocol::T38);
@@ -56,9 +56,15 @@ impl Engine {
         carrier: Carrier,
         request: &Message,
     ) {
-        let place = self.sessions.by_dialog(dialog);
-        let Some((serial, side)) = place else { return self.respond(now, transaction, &reply(481)) };
         let chance = self.draw.next();
+        let Some((serial, side)) = self.sessions.by_dialog(dialog) else {
+            let reply = self.outside_offer(carrier, request, chance);
+            return self.respond(now, transaction, &reply);
+        };
+        if let (Body::Sdp(offer), None) = (description(request), self.talk(serial)) {
+            let reply = self.answer_early(serial, side, offer);
+            return self.respond(now, transaction, &reply);
+        }
         let taken = match (description(request), carrier) {
             (Body::Sdp(offer), _) => self.take_offer(now, serial, side, carrier, offer, chance),
             // An UPDATE without a description only says where the peer is now (RFC 3311 §5.2).
@@ -77,6 +83,17 @@ impl Engine {
                 self.follow_talk(now, serial);
             }
             Err(refusal) => self.respond(now, transaction, &refusal),
+        }
+    }
+
+    /// A request in a dialog that is bridged nowhere, or not yet: early dialogs of servers have their answer still to come.
+    fn outside_offer(&self, carrier: Carrier, request: &Message, chance: u64) -> Reply {
+        match (carrier, description(request)) {
+            (Carrier::Update, Body::None) => accepted(),
+            (Carrier::Update, Body::Sdp(_) | Body::Other) => {
+                reply_later(500, Some(u32::try_from(chance % 11).unwrap_or(0)))
+            }
+            (Carrier::Invite | Carrier::Prack, _) => reply(481),
         }
     }
 
@@ -140,7 +157,8 @@ impl Engine {
         }
         negotiation.commit();
         self.set_remote(serial, side);
-        self.verdict(serial, side)
+        // While the call is set up there is no other leg to differ from.
+        if self.talk(serial).is_none() { Verdict::Agreed } else { self.verdict(serial, side) }
     }
 
     /// Whether the legs can go on together with what `side` has just agreed on.
@@ -307,6 +325,13 @@ impl Engine {
             gap: own.reinvite_delay,
             owner: if role == Some(Role::Uac) { Owner::Us } else { Owner::Peer },
         }
+    }
+
+    /// Whether the peer of a side takes UPDATE within its dialog.
+    fn takes_updates(&mut self, serial: u64, side: Side) -> bool {
+        let dialog = self.sessions.get(serial).and_then(|session| session.leg(side)?.dialog);
+        let peer = dialog.and_then(|dialog| self.endpoint.dialog(dialog)).map(Dialog::peer);
+        peer.is_some_and(|peer| peer.allows(&Method::Update) == Some(true))
     }
 
     pub(super) fn negotiation(&mut self, serial: u64, side: Side) -> Option<&mut Negotiation> {

@@ -17,6 +17,7 @@ use super::session_timers;
 use super::view::{Moment, limits};
 use crate::admission::Refusal;
 use crate::call::Plan;
+use crate::call::exchange::opening::Opening;
 use crate::call::words::Side;
 use crate::configuration::BoundLine;
 use crate::leg::facts::{Unreadable, facts};
@@ -95,7 +96,7 @@ impl Engine {
         flow: Flow,
         line: &BoundLine,
         invite: &Message,
-    ) -> Result<(Box<Route>, Explanation, Bytes), Box<Refused>> {
+    ) -> Result<(Box<Route>, Explanation, Option<Bytes>), Box<Refused>> {
         let facts = facts(&line.id, flow.remote.ip(), invite).map_err(|unreadable| match unreadable {
             Unreadable::Scheme => refused(reply(416), Rejected::Unsupported),
             Unreadable::Malformed => refused(reply(400), Rejected::Malformed),
@@ -128,7 +129,7 @@ impl Engine {
         flow: Flow,
         line: &BoundLine,
         invite: &Message,
-        (route, explanation, offer): (Box<Route>, Explanation, Bytes),
+        (route, explanation, offer): (Box<Route>, Explanation, Option<Bytes>),
     ) {
         let own = self.configuration.lines.iter().flat_map(BoundLine::addresses).collect();
         let setup = Setup {
@@ -140,6 +141,8 @@ impl Engine {
                 .and_then(|uri| uri.user_text().map(|user| user.into_owned())),
             answer: None,
             wish: session_timers::wish(invite),
+            opening: Opening::of(invite),
+            diverged: false,
         };
         let caller = Leg::new(flow, line.id.clone(), Party::Other);
         let story = Story {
@@ -199,13 +202,13 @@ fn check_session(route: &Route, invite: &Message) -> Result<(), Box<Refused>> {
     }
 }
 
-/// The caller's offer, if it is one that a UM server can be offered.
-fn offer(invite: &Message) -> Result<Bytes, Box<Refused>> {
+/// The caller's offer, if he makes one; it must be one that a UM server can be offered.
+fn offer(invite: &Message) -> Result<Option<Bytes>, Box<Refused>> {
     match description(invite) {
-        Body::None => Err(refused(reply(488).header(HeaderName::Warning, NO_OFFER), Rejected::Offer)),
+        Body::None => Ok(None),
         Body::Other => Err(refused(reply(415).header(HeaderName::Accept, SDP), Rejected::Unsupported)),
         Body::Sdp(body) => match Description::parse(body).as_ref().map(Description::audio) {
-            Ok(Ok(_)) => Ok(invite.body_bytes().slice_ref(body)),
+            Ok(Ok(_)) => Ok(Some(invite.body_bytes().slice_ref(body))),
             Ok(Err(_)) => Err(refused(reply(488).header(HeaderName::Warning, NO_STREAM), Rejected::Offer)),
             Err(SdpError::TooLong { .. } | SdpError::TooManyLines { .. } | SdpError::Line { .. }) => {
                 Err(refused(reply(400).reason("Malformed Session Description"), Rejected::Malformed))
@@ -224,7 +227,5 @@ fn refused_by_routing(reject: &Reject, explanation: Explanation) -> Box<Refused>
     Box::new(Refused { reply, reason, explanation: Some(Box::new(explanation)) })
 }
 
-/// RFC 3261 §20.43.
-const NO_OFFER: &str = "399 umgate \"An offer is required\"";
 /// RFC 3261 §20.43.
 const NO_STREAM: &str = "304 umgate \"No audio stream that can be relayed\"";

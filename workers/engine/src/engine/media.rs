@@ -85,7 +85,9 @@ impl Engine {
         let agreement = session.attempt(attempt)?.agreement.clone()?;
         let answer = session.leg_mut(Side::Inbound)?.negotiation.as_mut()?.answer(&agreement).ok()?;
         let body = answer.body.clone();
-        let inbound_known = session.setup.as_mut()?.answer.replace(answer.body) == Some(body.clone());
+        let setup = session.setup.as_mut()?;
+        setup.diverged = answer.diverged;
+        let inbound_known = setup.answer.replace(answer.body) == Some(body.clone());
         let attempt = session.attempt(attempt)?;
         // To set an address again would open the time for latching again.
         let outbound_known = attempt.told.replace(agreement.clone()) == Some(agreement);
@@ -189,7 +191,7 @@ impl Session {
     fn take_offer(&mut self, session_id: u64) -> bool {
         let (Some(held), Some(setup)) = (self.media, &self.setup) else { return false };
         let mut negotiation = Negotiation::new(session_id, held.local(Side::Inbound));
-        let usable = negotiation.handle_offer(&setup.offer).is_ok();
+        let usable = setup.offer.as_ref().is_none_or(|offer| negotiation.handle_offer(offer).is_ok());
         if let Some(leg) = self.leg_mut(Side::Inbound) {
             leg.negotiation = Some(negotiation);
         }

@@ -7,12 +7,10 @@ use um_sip::endpoint::Reply;
 
 use super::Engine;
 use super::errands::Task;
-use super::exchange::accepted;
-use super::session_timers::granting;
 use super::way::{User, Way};
 use crate::call::words::{Act, AttemptId, Reason, Refusal, Rejection, Side, Sign};
 use crate::health::Evidence;
-use crate::leg::{SDP, reply, reply_later};
+use crate::leg::reply_later;
 
 impl Engine {
     pub(super) fn carry_out(&mut self, now: Instant, serial: u64, act: Act) {
@@ -23,8 +21,8 @@ impl Engine {
             Act::Reach(reach) => self.reach(now, serial, reach),
             Act::Cancel(attempt) => self.cancel_attempt(now, serial, attempt),
             Act::Abandon(attempt) => self.abandon_attempt(now, serial, attempt),
-            Act::Acknowledge(attempt) => self.run_on_attempt(now, serial, attempt, Task::Acknowledge(None)),
-            Act::Dismiss(attempt) => self.run_on_attempt(now, serial, attempt, Task::HangUp),
+            Act::Acknowledge(attempt) => self.acknowledge_attempt(now, serial, attempt),
+            Act::Dismiss(attempt) => self.dismiss_attempt(now, serial, attempt),
             Act::HangUp(side) => self.hang_up(now, serial, side),
             Act::Ring(attempt, status) => self.ring(now, serial, attempt, status),
             Act::Answer(attempt) => self.answer(now, serial, attempt),
@@ -68,7 +66,7 @@ impl Engine {
     }
 
     /// ACK or BYE towards the server, over the way that its Contact and the route set ask for.
-    fn run_on_attempt(&mut self, now: Instant, serial: u64, attempt: AttemptId, task: Task) {
+    pub(super) fn run_on_attempt(&mut self, now: Instant, serial: u64, attempt: AttemptId, task: Task) {
         let session = self.sessions.get(serial);
         let leg = session.and_then(|session| session.attempt(attempt)?.leg.as_ref());
         if let Some((Some(dialog), flow)) = leg.map(|leg| (leg.dialog, leg.flow)) {
@@ -81,40 +79,6 @@ impl Engine {
         if let Some((Some(dialog), flow)) = leg.map(|leg| (leg.dialog, leg.flow)) {
             self.run_errand(now, dialog, flow, Task::HangUp);
         }
-    }
-
-    /// 101–199 to the caller; with our answer if the attempt has given one already.
-    fn ring(&mut self, now: Instant, serial: u64, attempt: AttemptId, status: u16) {
-        let early = self.answer_caller(serial, attempt);
-        let reply = match early {
-            Some(body) => reply(status).body(SDP, body),
-            None => reply(status),
-        };
-        self.respond_to_caller(now, serial, reply);
-    }
-
-    fn answer(&mut self, now: Instant, serial: u64, attempt: AttemptId) {
-        let Some(body) = self.answer_caller(serial, attempt) else { return };
-        let mut reply = accepted().body(SDP, body);
-        let session = self.grant_caller(serial);
-        if let Some((_, grant)) = &session {
-            reply.headers.extend(granting(grant));
-        }
-        self.respond_to_caller(now, serial, reply);
-        if let Some((timer, grant)) = session {
-            self.start_caller(now, serial, timer, &grant);
-        }
-        self.sessions.end_setup(serial);
-        let search = self.sessions.get(serial).and_then(|session| session.search.as_ref());
-        let plan = search.map(|search| std::sync::Arc::clone(&search.plan));
-        self.bridge_attempt(now, serial, attempt);
-        if let Some(plan) = plan {
-            self.begin_talk(now, serial, &plan.route);
-        }
-        if let Some(session) = self.sessions.get(serial) {
-            session.story.answered = Some(now);
-        }
-        self.observe_answer(now, serial);
     }
 
     fn reject(&mut self, now: Instant, serial: u64, rejection: Rejection) {
@@ -130,7 +94,7 @@ impl Engine {
     }
 
     /// A response that belongs to the caller's dialog.
-    fn respond_to_caller(&mut self, now: Instant, serial: u64, mut reply: Reply) {
+    pub(super) fn respond_to_caller(&mut self, now: Instant, serial: u64, mut reply: Reply) {
         let setup = self.sessions.get(serial).and_then(|session| session.setup.as_ref());
         let Some(setup) = setup else { return };
         reply.contact_user.clone_from(&setup.contact_user);

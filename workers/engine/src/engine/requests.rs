@@ -39,6 +39,7 @@ impl Engine {
             (Method::Update, Some(dialog)) => {
                 self.on_new_offer(now, transaction, dialog, Carrier::Update, request);
             }
+            (Method::Prack, Some(dialog)) => self.on_prack(now, transaction, dialog, request),
             (Method::Info, Some(dialog)) => self.on_info(now, transaction, dialog, request),
             (Method::Bye, Some(dialog)) => self.on_bye(now, transaction, dialog),
             (Method::Options, dialog) => self.on_options(now, transaction, dialog),

@@ -16,12 +16,13 @@ use um_routing::{Explanation, TargetId};
 use um_sip::endpoint::{ClientTransaction, DialogId, Extra, Identity, ServerTransaction};
 use um_sip::session_timer::{SessionTimer, Wish};
 use um_sip::{Flow, LineIndex};
-use um_topology::Id;
+use um_topology::{Id, MediaTiming};
 
 use super::session_timers::SessionTimers;
 use super::talk::Talk;
 use super::transfer::Transfer;
 use super::way::{User, Way};
+use crate::call::exchange::opening::Opening;
 use crate::call::words::{AttemptId, Carrier, Side};
 use crate::call::{Call, Plan};
 use crate::configuration::{BoundLine, Configuration};
@@ -89,14 +90,18 @@ pub(super) struct Placed {
 #[derive(Debug)]
 pub(super) struct Setup {
     pub(super) transaction: ServerTransaction,
-    /// The caller's offer, until the ports for its answer are reserved.
-    pub(super) offer: Bytes,
+    /// The caller's offer, if he made one.
+    pub(super) offer: Option<Bytes>,
     /// User part of our Contact: what the caller dialled.
     pub(super) contact_user: Option<String>,
     /// The answer to the offer, once an attempt has given one.
     pub(super) answer: Option<Bytes>,
     /// What the INVITE says of the session.
     pub(super) wish: Wish,
+    /// Which response carries which description.
+    pub(super) opening: Opening,
+    /// Whether that answer promises what the attempt does not speak.
+    pub(super) diverged: bool,
 }
 
 /// What finding a party for a side needs.
@@ -140,6 +145,21 @@ pub(super) struct Attempt {
     pub(super) told: Option<Agreement>,
     /// The session timer of its dialog.
     pub(super) timer: Option<Box<SessionTimer>>,
+    /// Who offers.
+    pub(super) timing: MediaTiming,
+    /// Our answer to the server's offer, until it is sent in ACK or PRACK.
+    pub(super) closing: Option<Bytes>,
+    /// The early dialog that spoke last; the negotiation of the leg is its.
+    pub(super) early: Option<DialogId>,
+    /// The other early dialogs of a forked INVITE.
+    pub(super) forks: BTreeMap<DialogId, Fork>,
+}
+
+/// What an early dialog agreed on while another one speaks.
+#[derive(Debug)]
+pub(super) struct Fork {
+    pub(super) negotiation: Negotiation,
+    pub(super) agreement: Option<Agreement>,
 }
 
 /// The relay of a call: it opens or is open, and its ports are held.

@@ -7,6 +7,7 @@ use um_media::sdp::Agreement;
 use um_sip::endpoint::{ClientTransaction, ServerTransaction};
 
 use crate::call::exchange::Exchange;
+use crate::call::exchange::opening::Opening;
 use crate::call::exchange::words::{Carrier, Manners, Means};
 use crate::call::words::Side;
 
@@ -20,6 +21,8 @@ pub(super) struct Talk {
     pub(super) agreement: Option<Agreement>,
     /// Whether both legs take T.38.
     pub(super) fax: bool,
+    /// The first offer and answer with the caller, if his PRACK is still to come.
+    pub(super) opening: Option<Opening>,
 }
 
 /// What is under way on one leg.
@@ -29,6 +32,8 @@ pub(super) struct Under {
     pub(super) parked: Option<(ServerTransaction, Carrier)>,
     /// Our request.
     pub(super) sent: Option<ClientTransaction>,
+    /// Whether our offer has had its answer, in a reliable provisional response.
+    pub(super) answered: bool,
     /// Whether our 2xx held an offer, which the ACK has to answer.
     pub(super) owed: bool,
 }
@@ -41,6 +46,7 @@ impl Talk {
             outbound: Under::default(),
             agreement: None,
             fax,
+            opening: None,
         })
     }
 

@@ -22,6 +22,7 @@ mod calls;
 mod chance;
 mod configuring;
 mod connections;
+mod early;
 mod failing;
 mod hanging_up;
 mod headers;

@@ -7,7 +7,7 @@ use um_sip::endpoint::{Body, Extra, Identity, Request};
 use um_sip::error::Fault;
 use um_sip::{HeaderName, Method, NameAddr, Uri};
 
-use super::{ALLOW, SDP};
+use super::{ALLOW, SDP, SUPPORTED};
 
 /// Writes the INVITE of an attempt.
 ///
@@ -19,9 +19,12 @@ pub(crate) fn invite(
     uri: &um_topology::Uri,
     identity: Identity,
     max_forwards: u8,
-    offer: Bytes,
+    offer: Option<Bytes>,
 ) -> Result<Request, Fault> {
-    let mut headers = vec![Extra::Named(HeaderName::Allow, ALLOW.to_owned())];
+    let mut headers = vec![
+        Extra::Named(HeaderName::Allow, ALLOW.to_owned()),
+        Extra::Named(HeaderName::Supported, SUPPORTED.to_owned()),
+    ];
     if let Some(diversion) = &plan.diversion {
         headers.push(Extra::Named(HeaderName::Diversion, write_diversion(diversion)?));
     }
@@ -39,7 +42,7 @@ pub(crate) fn invite(
         max_forwards,
         contact_user: uri.user.as_deref().map(str::to_owned),
         headers,
-        body: Some(Body { content_type: SDP.to_owned(), bytes: offer }),
+        body: offer.map(|bytes| Body { content_type: SDP.to_owned(), bytes }),
     })
 }
 

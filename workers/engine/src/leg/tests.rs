@@ -47,7 +47,7 @@ fn plan() -> HeaderPlan {
 }
 
 fn written(plan: &HeaderPlan) -> Request {
-    headers::invite(plan, &uri("sip:6000@127.0.0.11:5060"), identity(), 69, Bytes::from_static(b"v=0"))
+    headers::invite(plan, &uri("sip:6000@127.0.0.11:5060"), identity(), 69, Some(Bytes::from_static(b"v=0")))
         .unwrap()
 }
 

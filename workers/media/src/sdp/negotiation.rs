@@ -262,6 +262,19 @@ impl Negotiation {
         self.before = None;
     }
 
+    /// Returns this negotiation as it stands for another dialog that the same INVITE has made: our offer there has no answer yet.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        let pristine = Self { before: None, settled: None, ..self.clone() };
+        match (&self.pending, &self.settled) {
+            (Pending::Quiet, Some(settled)) if settled.is_ours() => {
+                Self { pending: Pending::WeOffered { offered: offered(settled) }, ..pristine }
+            }
+            (Pending::WeOffered { .. }, _) => pristine,
+            (Pending::Quiet | Pending::PeerOffered { .. }, _) => Self::new(self.session_id, self.local),
+        }
+    }
+
     /// Returns what the relay must know of this leg's far end; `None` until an offer was answered.
     /// To be given to the relay right after the answer: it opens the time in which latching is allowed.
     pub fn remote(&self, signalling: IpAddr, allow: Arc<[IpNet]>) -> Option<Remote> {

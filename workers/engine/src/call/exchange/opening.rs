@@ -142,6 +142,10 @@ impl Opening {
         }
     }
 
+    pub(crate) const fn offerer(&self) -> Offerer {
+        self.offerer
+    }
+
     /// Whether the first offer has its answer for good, so that either side may offer anew (RFC 3311 §5.1).
     pub(crate) fn is_done(&self) -> bool {
         self.stage == Stage::Done

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use um_media::sdp::Proposal;
-use um_sip::endpoint::{Body as Load, ClientTransaction, Extra, Inside, ResponseKind};
+use um_sip::endpoint::{Body as Load, ClientTransaction, Extra, Inside, Reliable, ResponseKind};
 use um_sip::{Flow, HeaderName, Message, Method};
 
 use super::super::errands::Task;
@@ -104,12 +104,16 @@ impl Engine {
         now: Instant,
         (serial, side): (u64, Side),
         transaction: ClientTransaction,
-        kind: ResponseKind,
+        (kind, reliable): (ResponseKind, Option<Reliable>),
         flow: Flow,
         response: &Message,
     ) {
         match kind {
-            ResponseKind::Provisional => {}
+            ResponseKind::Provisional => {
+                if let Some(reliable) = reliable {
+                    self.take_early_answer(now, serial, side, flow, reliable, response);
+                }
+            }
             ResponseKind::Success => {
                 self.end_offer(serial, side, transaction);
                 self.sessions.note_flow(serial, side, flow);
@@ -119,6 +123,9 @@ impl Engine {
             }
             ResponseKind::Failure | ResponseKind::Broken => {
                 self.end_offer(serial, side, transaction);
+                if let Some(talk) = self.talk(serial) {
+                    talk.under(side).answered = false;
+                }
                 let status = response.status().map_or(500, um_sip::StatusCode::code);
                 let event = match (kind, status) {
                     (ResponseKind::Broken, _) => Event::Refused(side, Refusal::of(500)),
@@ -131,6 +138,32 @@ impl Engine {
             }
             // The dialog has only this peer: what comes late belongs to it and ends with it.
             ResponseKind::Fork | ResponseKind::Late => {}
+        }
+    }
+
+    /// A reliable provisional response gets its PRACK; an answer in it stands, but the change waits for the 2xx (RFC 6141 §3).
+    fn take_early_answer(
+        &mut self,
+        now: Instant,
+        serial: u64,
+        side: Side,
+        flow: Flow,
+        reliable: Reliable,
+        response: &Message,
+    ) {
+        let own = self.negotiation(serial, side).filter(|own| own.is_offering());
+        if let (Some(own), Body::Sdp(answer)) = (own, description(response))
+            && let Ok(agreement) = own.handle_answer(answer)
+        {
+            if let Some(talk) = self.talk(serial) {
+                talk.agreement = Some(agreement);
+                talk.under(side).answered = true;
+            }
+            self.tell_exchange(now, serial, Event::AnsweredEarly(side));
+        }
+        let leg = self.sessions.get(serial).and_then(|session| session.leg(side));
+        if let Some(dialog) = leg.and_then(|leg| leg.dialog) {
+            self.run_errand(now, dialog, flow, Task::AcknowledgeProvisional(reliable, None));
         }
     }
 
@@ -148,6 +181,12 @@ impl Engine {
 
     /// The 2xx answers our offer, or brings the one that we asked for.
     fn judge_success(&mut self, serial: u64, side: Side, response: &Message) -> Event {
+        if self.talk(serial).is_some_and(|talk| std::mem::take(&mut talk.under(side).answered)) {
+            if let Some(negotiation) = self.negotiation(serial, side) {
+                negotiation.commit();
+            }
+            return Event::Answered(side, self.verdict(serial, side));
+        }
         let Some(negotiation) = self.negotiation(serial, side) else {
             return Event::Answered(side, Verdict::Missing);
         };

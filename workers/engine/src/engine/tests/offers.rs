@@ -295,3 +295,18 @@ fn any_other_info_is_passed_on_with_its_body_and_its_answer_comes_back() {
         rig.response(told);
     }
 }
+
+#[test]
+fn an_early_answer_to_a_change_counts_when_the_2xx_comes() {
+    let (mut rig, caller, um, _) = call();
+    let ours = rig.forwarded(&um, &pcma(ANSWER));
+    let early = ours.answer_as(183, &pcma(OFFER), "", "Require: 100rel\r\nRSeq: 3\r\n");
+    rig.receive(caller.flow, early);
+    let prack = rig.request(&Method::Prack);
+    assert!(prack.header(HeaderName::RAck).starts_with("3 "), "{}", prack.text());
+    rig.receive(caller.flow, prack.answer(200, ""));
+    rig.silent();
+    rig.receive(caller.flow, ours.answer(200, ""));
+    rig.request(&Method::Ack);
+    assert_eq!(media_line(&rig.response(200)), "m=audio 20002 RTP/AVP 8 101");
+}

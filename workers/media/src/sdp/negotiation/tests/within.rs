@@ -243,8 +243,10 @@ fn an_offer_to_a_caller_without_one_names_what_the_server_took_first() {
 fn forks_of_one_offer_are_answered_each_alone() {
     let mut first = outbound();
     first.offer(&Proposal::telephony()).unwrap();
-    let mut second = first.clone();
+    let early = first.fork();
     first.handle_answer(varied(CONNECTION, "m=audio 9000 RTP/AVP 0", "").as_bytes()).unwrap();
+    let mut second = first.fork();
+    assert!(early.is_offering() && second.is_offering() && second.codecs().is_empty());
     second.handle_answer(varied(CONNECTION, "m=audio 9100 RTP/AVP 8", "").as_bytes()).unwrap();
     assert_eq!((first.codecs()[0].leg.payload, second.codecs()[0].leg.payload), (0, 8));
 }
