@@ -64,6 +64,7 @@ fn explained(explanation: &v1::RouteExplanation) -> String {
             ("line", &matched.line),
             ("user", &matched.user),
             ("station", &matched.station),
+            ("route", &matched.route),
             ("leaves on", &matched.line_out),
             ("proxy list", &matched.proxy_list),
         ];
