@@ -16,6 +16,7 @@ pub mod process;
 pub mod product;
 pub mod server;
 pub mod sipp;
+pub mod verdicts;
 
 pub use caller::Caller;
 pub use dns::{Mood, NameServer};

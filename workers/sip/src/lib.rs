@@ -16,6 +16,7 @@ pub mod content_disposition;
 pub mod content_type;
 pub mod cseq;
 pub mod dialog;
+pub mod digest;
 pub mod diversion;
 #[cfg_attr(
     not(test),
@@ -23,6 +24,7 @@ pub mod diversion;
 )]
 pub mod endpoint;
 pub mod error;
+pub mod event_package;
 pub mod flow;
 pub mod framing;
 pub mod glance;
@@ -40,7 +42,9 @@ mod outline;
 pub mod params;
 pub mod rack;
 pub mod reason;
+pub mod refer_sub;
 pub mod refer_to;
+pub mod referred_by;
 pub mod replaces;
 pub mod retry_after;
 pub mod rseq;
@@ -49,6 +53,7 @@ pub mod session_expires;
 pub mod session_timer;
 pub mod shard;
 pub mod status;
+pub mod subscription_state;
 #[cfg_attr(
     not(test),
     expect(clippy::indexing_slicing, reason = "tables indexed by their own enum, not by input")
@@ -57,6 +62,7 @@ pub mod transaction;
 pub mod uri;
 pub mod via;
 pub mod vocabulary;
+pub mod warning;
 
 pub use accept::MediaRange;
 pub use body::{BodyFault, Part, Parts};
@@ -69,6 +75,7 @@ pub use dialog::Dialog;
 pub use diversion::{Diversion, DiversionReason};
 pub use endpoint::Endpoint;
 pub use error::{Cause, Fault, HeaderError, ParseError};
+pub use event_package::EventPackage;
 pub use flow::{ConnectionId, Flow, LineIndex, Transport};
 pub use framing::{Frame, Framer};
 pub use glance::Glance;
@@ -85,11 +92,15 @@ pub use option_tags::{OptionTag, OptionTags};
 pub use params::Params;
 pub use rack::RAck;
 pub use reason::Reason;
+pub use refer_sub::ReferSub;
 pub use refer_to::ReferTo;
+pub use referred_by::ReferredBy;
 pub use replaces::Replaces;
 pub use retry_after::RetryAfter;
 pub use rseq::RSeq;
 pub use session_expires::{Refresher, SessionExpires};
 pub use status::StatusCode;
+pub use subscription_state::{SubscriptionState, Substate};
 pub use uri::{Scheme, Uri};
 pub use via::Via;
+pub use warning::Warning;

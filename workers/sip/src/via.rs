@@ -128,25 +128,27 @@ pub(crate) struct ViaSpans {
 impl ViaSpans {
     /// Scans one value; spans are relative to it.
     pub(crate) fn scan(value: &[u8]) -> Result<Self, Fault> {
-        let mut spans = Self::scan_sent_by(value)?;
+        let (version, rest) = protocol(value)?;
+        if version != b"2.0" {
+            return Err(Fault::Protocol);
+        }
+        let mut spans = Self::scan_sent_by(value, rest)?;
         spans.scan_params(value)?;
         Ok(spans)
     }
 
-    /// Like [`ViaSpans::scan`], for an answer to a faulty request: parameters count as far as they can be read.
+    /// Like [`ViaSpans::scan`], for an answer to a faulty request: parameters count as far as they can be read, and
+    /// the version may be the fault (RFC 4475 §3.1.2.16).
     pub(crate) fn scan_leniently(value: &[u8]) -> Result<Self, Fault> {
-        let mut spans = Self::scan_sent_by(value)?;
+        let (_, rest) = protocol(value)?;
+        let mut spans = Self::scan_sent_by(value, rest)?;
         // What is wrong with them is not asked here.
         let _ = spans.scan_params(value);
         Ok(spans)
     }
 
-    fn scan_sent_by(value: &[u8]) -> Result<Self, Fault> {
-        let (protocol, rest) = scan::split_once(value, b'/').ok_or(Fault::Protocol)?;
-        let (version, rest) = scan::split_once(rest, b'/').ok_or(Fault::Protocol)?;
-        if !scan::trim(protocol).eq_ignore_ascii_case(b"SIP") || scan::trim(version) != b"2.0" {
-            return Err(Fault::Protocol);
-        }
+    /// Reads what follows the protocol; spans are relative to `value`.
+    fn scan_sent_by(value: &[u8], rest: &[u8]) -> Result<Self, Fault> {
         let rest = scan::trim_start(rest);
         let blank = rest.iter().position(|byte| scan::is_lws(*byte)).ok_or(Fault::Syntax)?;
         let (transport, rest) = rest.split_at_checked(blank).ok_or(Fault::Syntax)?;
@@ -187,6 +189,16 @@ fn check_host(host: &[u8]) -> Result<(), Fault> {
         return Host::parse(host).map(|_| ());
     }
     host::host_name(host).map(|_| ()).ok_or(Fault::Host)
+}
+
+/// Splits `SIP / version / rest`.
+fn protocol(value: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
+    let (name, rest) = scan::split_once(value, b'/').ok_or(Fault::Protocol)?;
+    let (version, rest) = scan::split_once(rest, b'/').ok_or(Fault::Protocol)?;
+    if !scan::trim(name).eq_ignore_ascii_case(b"SIP") {
+        return Err(Fault::Protocol);
+    }
+    Ok((scan::trim(version), rest))
 }
 
 #[cfg(test)]

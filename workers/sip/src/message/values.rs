@@ -7,21 +7,27 @@ use crate::{
     content_disposition::ContentDisposition,
     content_type::ContentType,
     cseq::CSeq,
+    digest::AuthenticationInfo,
     diversion::Diversion,
     error::{Fault, HeaderError},
+    event_package::EventPackage,
     header_name::HeaderName,
     history_info::HistoryEntry,
     min_se::MinSe,
     name_addr::NameAddr,
     rack::RAck,
     reason::Reason,
+    refer_sub::ReferSub,
     refer_to::ReferTo,
+    referred_by::ReferredBy,
     replaces::Replaces,
     retry_after::RetryAfter,
     rseq::RSeq,
     scan::{self, SplitOutside},
     session_expires::SessionExpires,
+    subscription_state::SubscriptionState,
     via::Via,
+    warning::Warning,
 };
 
 /// A type that one header value can be read as.
@@ -46,8 +52,9 @@ macro_rules! from_value {
 }
 
 from_value! {
-    CSeq Contact ContentDisposition ContentType Diversion HistoryEntry MediaRange MinSe NameAddr RAck RSeq Reason ReferTo Replaces RetryAfter
-    SessionExpires Via
+    AuthenticationInfo CSeq Contact ContentDisposition ContentType Diversion EventPackage HistoryEntry MediaRange
+    MinSe NameAddr RAck RSeq Reason ReferSub ReferTo ReferredBy Replaces RetryAfter SessionExpires
+    SubscriptionState Via Warning
 }
 
 /// The values of a header over all of its lines, split at the commas that separate them.

@@ -2,6 +2,7 @@
 //! refused with the response that the standard asks for. Whatever follows from a message's meaning (416, 420,
 //! 501 …) belongs to the layers above.
 
+mod corpus;
 mod invalid;
 mod valid;
 
