@@ -1,4 +1,4 @@
-//! SIPp with its own stock scenarios, and the figures that it writes about itself.
+//! SIPp with its own stock scenarios or others, and the figures that it writes about itself.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -69,7 +69,26 @@ impl Sipp {
         transport: Transport,
         more: &[&str],
     ) -> Result<Self> {
-        let mut sipp = Self::start(place, name, local, transport, &[&["-sn", "uas"], more].concat())?;
+        Self::listening(Self::start(place, name, local, transport, &[&["-sn", "uas"], more].concat())?, name)
+    }
+
+    /// Starts a server with a scenario of its own.
+    ///
+    /// # Errors
+    ///
+    /// SIPp cannot be started, or finds fault with the scenario.
+    pub fn server(
+        place: &Place,
+        name: &str,
+        scenario: &str,
+        local: SocketAddr,
+        transport: Transport,
+    ) -> Result<Self> {
+        let file = shown(&place.write(&format!("{name}.xml"), scenario)?);
+        Self::listening(Self::start(place, name, local, transport, &["-sf", &file])?, name)
+    }
+
+    fn listening(mut sipp: Self, name: &str) -> Result<Self> {
         clock::until(&format!("{name} to listen"), Duration::from_secs(5), || {
             sipp.process.must_run()?;
             ensure!(sipp.statistics.is_file(), "it writes no figures yet");
@@ -91,10 +110,38 @@ impl Sipp {
         transport: Transport,
         load: Load,
     ) -> Result<Self> {
+        Self::call(place, ["-sn", scenario], local, worker, transport, load)
+    }
+
+    /// Starts a caller with a scenario of its own.
+    ///
+    /// # Errors
+    ///
+    /// SIPp cannot be started.
+    pub fn caller_of(
+        place: &Place,
+        scenario: &str,
+        local: Ipv4Addr,
+        worker: SocketAddr,
+        transport: Transport,
+        load: Load,
+    ) -> Result<Self> {
+        let file = shown(&place.write("caller.xml", scenario)?);
+        Self::call(place, ["-sf", &file], local, worker, transport, load)
+    }
+
+    fn call(
+        place: &Place,
+        [kind, scenario]: [&str; 2],
+        local: Ipv4Addr,
+        worker: SocketAddr,
+        transport: Transport,
+        load: Load,
+    ) -> Result<Self> {
         let (worker, rate) = (worker.to_string(), load.rate.to_string());
         let (calls, hold) = (load.calls.to_string(), load.hold.as_millis().to_string());
         let arguments = [
-            "-sn",
+            kind,
             scenario,
             &worker,
             "-s",

@@ -10,7 +10,7 @@
 //!   Over <------------------------ Over        Owing --ACK, 64·T1--> Over
 //! ```
 //!
-//! While it is Established either side may be re-targeted; [`transfer`] has that, with its own table of races.
+//! While it is Answered or Established either side may be re-targeted; [`transfer`] has that, with its own table of races.
 //!
 //! # Races
 //!
@@ -172,8 +172,8 @@ impl Call {
         self.acts.extend(std::iter::from_fn(|| search.poll_output()));
         match self.state {
             State::Trying => self.on_progress(progress),
-            State::Established => self.on_sought(now, progress),
-            State::Preparing | State::Answered | State::Owing(_) | State::Over => {}
+            State::Answered | State::Established => self.on_sought(now, progress),
+            State::Preparing | State::Owing(_) | State::Over => {}
         }
     }
 
@@ -201,8 +201,9 @@ impl Call {
         let Some(search) = &mut self.search else { return };
         search.give_up(reason, status);
         self.acts.extend(std::iter::from_fn(|| search.poll_output()));
-        if self.state == State::Established {
-            self.acts.push_back(Act::Unsought);
+        match self.state {
+            State::Answered | State::Established => self.acts.push_back(Act::Unsought),
+            State::Preparing | State::Trying | State::Owing(_) | State::Over => {}
         }
         self.end_search();
     }
@@ -213,9 +214,12 @@ impl Call {
             (State::Preparing | State::Trying, Side::Inbound) => {
                 self.cut(487, Rejection { status: 487, retry_after: None, reason: Reason::CallerCancelled });
             }
+            (State::Answered | State::Established, _) if self.is_referrer_leaving(side) => {}
             // The caller's BYE has to wait for his ACK (RFC 3261 §15).
-            (State::Answered, Side::Outbound) => self.state = State::Owing(Reason::CalleeHungUp),
-            (State::Established, _) if self.is_referrer_leaving(side) => {}
+            (State::Answered, Side::Outbound) => {
+                self.end_transfer(Reason::CalleeHungUp, 487);
+                self.state = State::Owing(Reason::CalleeHungUp);
+            }
             (State::Answered, Side::Inbound) | (State::Established, _) => {
                 self.end_transfer(hung_up_by(side), 487);
                 self.acts.push_back(Act::HangUp(side.other()));
@@ -270,6 +274,7 @@ impl Call {
             }
             // The caller's BYE has to wait for his ACK, and until then our answer, repeated, names our ports.
             State::Answered => {
+                self.end_transfer(Reason::Forced, 487);
                 self.acts.push_back(Act::HangUp(Side::Outbound));
                 self.state = State::Owing(reason);
             }

@@ -16,9 +16,9 @@ mod tests;
 pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REFER, PRACK, UPDATE, INFO";
 /// The extensions that are supported here; another that is required is answered 420.
 pub(crate) const EXTENSIONS: OptionTags =
-    OptionTags::of(&[OptionTag::Rel100, OptionTag::NoReferSub, OptionTag::Timer]);
+    OptionTags::of(&[OptionTag::Rel100, OptionTag::NoReferSub, OptionTag::Timer, OptionTag::Replaces]);
 /// The same on the wire (RFC 3261 §20.37).
-pub(crate) const SUPPORTED: &str = "100rel, norefersub";
+pub(crate) const SUPPORTED: &str = "100rel, norefersub, replaces";
 /// The only body that is understood here.
 pub(crate) const SDP: &str = "application/sdp";
 

@@ -1,4 +1,4 @@
-//! A transfer within a call that is up (RFC 3515, RFC 5589 §5): the party on one side, the referrer, asks that the
+//! A transfer within a call that is up, whether the caller's ACK has come or not (RFC 3515, RFC 5589 §5): the party on one side, the referrer, asks that the
 //! other one, who stays, be connected to somebody else. The call searches for that party while the two go on
 //! talking; when it is found it takes the referrer's side. What the referrer is told of it is ordered as reports.
 //!
@@ -20,6 +20,7 @@
 //! | nobody found | `a_failed_transfer_leaves_the_call_as_it_was` | `a_failed_transfer_without_referrer_ends_the_call` | — search is over |
 //! | target's BYE | — no dialog yet | — no dialog yet | `a_bye_after_success_ends_all_three` |
 //! | operator, ACK of an answer missing | `a_forced_end_gives_the_search_up` | same | `a_forced_end_hangs_up_the_referrer_too` |
+//! | no ACK of the caller yet: any of these | `a_transfer_may_begin_before_the_callers_ack` | `before_the_callers_ack_a_failed_transfer_waits_for_it` | `before_the_callers_ack_the_target_may_hang_up` |
 //! | answer of an attempt given up | late: dismissed by the leg | same | same |
 
 use std::sync::Arc;
@@ -48,7 +49,7 @@ pub(super) enum Presence {
 impl Call {
     /// Whether a transfer can begin now: the call is up, and no other one is under way.
     pub(crate) fn may_transfer(&self) -> bool {
-        self.state == State::Established && self.transfer.is_none()
+        matches!(self.state, State::Answered | State::Established) && self.transfer.is_none()
     }
 
     /// Begins to search for the party that is to take `referrer`'s side.
@@ -79,7 +80,9 @@ impl Call {
                 self.give_up_search(rejection.reason, 408);
                 self.acts.push_back(Act::Report(rejection.status));
                 self.transfer = None;
-                if presence == Presence::Gone {
+                if presence == Presence::Gone && self.state == State::Answered {
+                    self.state = State::Owing(Reason::TransferFailed);
+                } else if presence == Presence::Gone {
                     self.acts.push_back(Act::HangUp(referrer.other()));
                     self.end(Reason::TransferFailed, 200);
                 }

@@ -12,7 +12,7 @@ use um_topology::MediaTiming;
 use super::Engine;
 use super::errands::Task;
 use super::probes::is_transport_free;
-use super::session::{Attempt, Leg, Party, Placed, Search, Sender};
+use super::session::{Attempt, Leg, Placed, Search, Sender};
 use super::way::{Arrival, Connection, User, Way, families};
 use crate::call::words::{AttemptId, Carrier, Event, Heard, Media as Talk, Origin, Reach, Refusal};
 use crate::configuration::Configuration;
@@ -147,7 +147,7 @@ impl Engine {
             MediaTiming::Normal => Some(negotiation.offer(&proposal).ok()?),
             MediaTiming::Delayed => None,
         };
-        let line = route.line_out.clone();
+        let (line, party) = (route.line_out.clone(), search.party);
         let uri = &search.attempt.as_ref().filter(|present| present.id == attempt)?.uri;
         let identity = search.identity.clone()?;
         let mut request = headers::invite(&route.headers, uri, identity, search.max_forwards, offer).ok()?;
@@ -155,7 +155,7 @@ impl Engine {
         request.headers.extend(self.ask_for_session(serial, attempt));
         let transaction = self.endpoint.request(now, flow, &request).ok()?;
         let sent = self.sessions.get(serial)?.attempt(attempt)?;
-        sent.leg = Some(Leg { negotiation: Some(negotiation), ..Leg::new(flow, line, Party::Um) });
+        sent.leg = Some(Leg { negotiation: Some(negotiation), ..Leg::new(flow, line, party) });
         sent.transaction = Some(transaction);
         sent.timing = timing;
         sent.carrier = match connection {

@@ -50,7 +50,7 @@ impl Engine {
 
     /// Finds the leg, by the rules of RFC 3891 §3; else the status that says why not.
     fn seat(&mut self, flow: Flow, line: &BoundLine, invite: &Message) -> Result<Seat, u16> {
-        let replaces = only_replaces(invite).ok_or(BAD_REQUEST)?;
+        let replaces = invite.replaces().ok().flatten().ok_or(BAD_REQUEST)?;
         let dialog = self.find_replaced(&replaces)?;
         let Some((serial, side)) = self.sessions.by_dialog(dialog) else { return Err(DECLINE) };
         let session = self.sessions.get(serial).ok_or(NO_DIALOG)?;
@@ -152,14 +152,6 @@ impl Engine {
             None => Party::Other,
         }
     }
-}
-
-/// RFC 3891 §3: a Replaces that can be read (a second one is refused before), and no Join beside it (RFC 3911 §4).
-fn only_replaces(invite: &Message) -> Option<Replaces> {
-    if invite.lines().any(|line| line.name.is_none() && line.name_text.eq_ignore_ascii_case(b"Join")) {
-        return None;
-    }
-    invite.replaces().ok().flatten()
 }
 
 const BAD_REQUEST: u16 = 400;

@@ -117,6 +117,8 @@ pub(super) struct Search {
     pub(super) description: u64,
     /// Max-Forwards of what we send.
     pub(super) max_forwards: u8,
+    /// Who is looked for.
+    pub(super) party: Party,
     /// What an INVITE says besides what the plan has.
     pub(super) headers: Vec<Extra>,
     /// The target that the call counts against now.
@@ -313,7 +315,19 @@ impl Search {
     pub(super) fn new(side: Side, plan: Arc<Plan>, max_forwards: u8) -> Self {
         let (attempt, identity, headers) = (None, None, Vec::new());
         let detours = BTreeMap::new();
-        Self { side, plan, attempt, identity, description: 0, max_forwards, headers, counted: None, detours }
+        let party = Party::Um;
+        Self {
+            side,
+            plan,
+            attempt,
+            identity,
+            description: 0,
+            max_forwards,
+            party,
+            headers,
+            counted: None,
+            detours,
+        }
     }
 
     /// The lines whose sockets it may need.

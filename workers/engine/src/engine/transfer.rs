@@ -4,9 +4,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use um_routing::{Facts, Outcome, Route, decide_referred};
+use um_routing::{Facts, Ourselves, Outcome, Route, decide_referred, joining};
 use um_sip::endpoint::{CopiedLine, DialogId, Extra, ServerTransaction};
-use um_sip::{HeaderName, Message, Method, Scheme};
+use um_sip::{HeaderName, Message, Method, Replaces, Scheme};
+use um_topology::Host;
 
 use super::Engine;
 use super::errands::Task;
@@ -32,6 +33,8 @@ struct Wish {
     referrer: Side,
     dialog: DialogId,
     target: um_topology::Uri,
+    /// The dialog at whose far end the target is already, if the transfer is attended.
+    replaces: Option<Replaces>,
 }
 
 impl Engine {
@@ -50,7 +53,7 @@ impl Engine {
 
     /// What is wrong with it comes before who asks, and that before whether now is the time.
     fn examine(&mut self, dialog: Option<DialogId>, request: &Message) -> Result<Wish, u16> {
-        let target = target(request)?;
+        let (target, replaces) = target(request)?;
         let bridged = dialog.and_then(|dialog| Some((dialog, self.sessions.by_dialog(dialog)?)));
         let Some((dialog, (serial, referrer))) = bridged else { return Err(DECLINE) };
         let Some(session) = self.sessions.get(serial) else { return Err(DECLINE) };
@@ -61,7 +64,7 @@ impl Engine {
         if !session.call.may_transfer() || session.search.is_some() {
             return Err(REQUEST_PENDING);
         }
-        Ok(Wish { serial, referrer, dialog, target })
+        Ok(Wish { serial, referrer, dialog, target, replaces })
     }
 
     fn refer(&mut self, now: Instant, transaction: ServerTransaction, wish: &Wish, request: &Message) {
@@ -83,6 +86,10 @@ impl Engine {
                 let plan = Arc::new(Plan { route: *route, own });
                 let mut search = Search::new(wish.referrer, Arc::clone(&plan), headers::MAX_FORWARDS);
                 search.headers = referred_by(request);
+                if let Some(replaces) = &wish.replaces {
+                    search.headers.push(Extra::Named(HeaderName::Replaces, replaces.to_string()));
+                    search.party = Party::Other;
+                }
                 self.seek(now, serial, search);
                 if let Some(session) = self.sessions.get(serial) {
                     session.transfer = Some(Box::new(Transfer { subscription, parting: None }));
@@ -114,6 +121,9 @@ impl Engine {
         };
         let configuration = Arc::clone(&session.configuration);
         let line_in = session.story.line_in.clone();
+        if let Some(replaces) = &wish.replaces {
+            return self.route_joined(wish, &facts, replaces);
+        }
         let view = Moment {
             now,
             configuration: &configuration,
@@ -126,6 +136,33 @@ impl Engine {
             Outcome::Route(route) => Ok(route),
             Outcome::Reject(reject) => Err(reject.status),
         }
+    }
+
+    /// The way to the far end of a dialog of ours, which may be at another shard: an INVITE to ourselves that takes the
+    /// place of the referrer there finds it (RFC 3891).
+    fn route_joined(&mut self, wish: &Wish, facts: &Facts, replaces: &Replaces) -> Result<Box<Route>, u16> {
+        let shard = um_sip::shard::of_tag(replaces.to_tag().as_bytes());
+        let shard = shard.filter(|shard| *shard < self.config.shards.max(1)).ok_or(NO_DIALOG)?;
+        if shard == self.config.shard {
+            let dialog = self.find_replaced(replaces)?;
+            let elsewhere = self.sessions.by_dialog(dialog).filter(|(serial, _)| *serial != wish.serial);
+            let (serial, _) = elsewhere.ok_or(NO_DIALOG)?;
+            let other = self.sessions.get(serial).ok_or(NO_DIALOG)?;
+            if !other.call.may_transfer() {
+                return Err(REQUEST_PENDING);
+            }
+        }
+        let session = self.sessions.get(wish.serial).ok_or(NO_DIALOG)?;
+        let topology = &session.configuration.topology;
+        let station = topology.station(&session.story.station).ok_or(NO_DIALOG)?;
+        let bound = session.configuration.lines.iter().find(|line| line.id == facts.line).ok_or(NO_DIALOG)?;
+        let line = topology.line(&bound.id).ok_or(NO_DIALOG)?;
+        let to = Ourselves {
+            host: Host::Ip(bound.local.ip()),
+            port: bound.local.port(),
+            transport: bound.transport,
+        };
+        Ok(Box::new(joining(facts, line, Arc::clone(station), to)))
     }
 
     /// Counts what a search of a call that is up may use, and begins to keep it.
@@ -241,7 +278,7 @@ impl Session {
 }
 
 /// The one target of a REFER, which an INVITE can be sent to (RFC 3515 §2.4.1, §2.4.2).
-fn target(request: &Message) -> Result<um_topology::Uri, u16> {
+fn target(request: &Message) -> Result<(um_topology::Uri, Option<Replaces>), u16> {
     let mut values = request.values(HeaderName::ReferTo);
     let (Some(_), None) = (values.next(), values.next()) else { return Err(BAD_REQUEST) };
     let refer_to = request.refer_to().ok().flatten().ok_or(BAD_REQUEST)?;
@@ -252,7 +289,8 @@ fn target(request: &Message) -> Result<um_topology::Uri, u16> {
     if refer_to.method() != Some(Method::Invite) {
         return Err(DECLINE);
     }
-    refer_to.target().as_str().parse().map_err(|_| BAD_REQUEST)
+    let target = refer_to.target().as_str().parse().map_err(|_| BAD_REQUEST)?;
+    Ok((target, refer_to.replaces().map_err(|_| BAD_REQUEST)?))
 }
 
 /// RFC 4488 §4.
@@ -270,5 +308,6 @@ fn referred_by(request: &Message) -> Vec<Extra> {
 const ACCEPTED: u16 = 202;
 const BAD_REQUEST: u16 = 400;
 const UNSUPPORTED_URI_SCHEME: u16 = 416;
+const NO_DIALOG: u16 = 481;
 const REQUEST_PENDING: u16 = 491;
 const DECLINE: u16 = 603;

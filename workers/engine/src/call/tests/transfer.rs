@@ -33,6 +33,16 @@ fn referral() -> Event {
     Event::Referred(Side::Outbound, Arc::new(Plan { route: route(1), own: Vec::new() }))
 }
 
+/// A call whose called side has referred the caller before his ACK came.
+fn unacknowledged() -> Bench {
+    let mut bench = Bench::new(1);
+    bench.send(0);
+    bench.answer(0);
+    bench.tell(referral());
+    bench.send(1);
+    bench
+}
+
 const SECOND: AttemptId = AttemptId(1);
 
 #[test]
@@ -149,4 +159,42 @@ fn a_forced_end_hangs_up_the_referrer_too() {
     bench.tell(Event::Forced);
     let orders = bench.orders();
     assert_eq!(orders[..3], [Act::Part, Act::HangUp(Side::Inbound), Act::HangUp(Side::Outbound)]);
+}
+
+#[test]
+fn a_transfer_may_begin_before_the_callers_ack() {
+    let mut bench = unacknowledged();
+    bench.tell(Event::Acknowledged(Side::Inbound));
+    assert_eq!(bench.acts(), []);
+    bench.hear(1, Heard::Answered(Media::Usable));
+    assert_eq!(bench.orders(), [Act::Acknowledge(SECOND), Act::Bridge(SECOND), Act::Report(200)]);
+
+    for event in [Event::Cancelled, Event::Unacknowledged(Side::Inbound), Event::Forced] {
+        let mut bench = unacknowledged();
+        bench.tell(event);
+        assert_eq!(bench.orders()[..3], [Act::Abandon(SECOND), Act::Unsought, Act::Report(487)]);
+    }
+}
+
+#[test]
+fn before_the_callers_ack_a_failed_transfer_waits_for_it() {
+    let mut bench = unacknowledged();
+    bench.tell(Event::HungUp(Side::Outbound));
+    assert_eq!(bench.acts(), [Act::Release(Side::Outbound)]);
+    bench.hear(1, refused(486));
+    assert_eq!(bench.orders(), [Act::Unsought, Act::Report(486)]);
+    bench.tell(Event::Acknowledged(Side::Inbound));
+    let acts = bench.acts();
+    assert_eq!((&acts[0], over(&acts)), (&Act::HangUp(Side::Inbound), Some(Reason::TransferFailed)));
+}
+
+#[test]
+fn before_the_callers_ack_the_target_may_hang_up() {
+    let mut bench = unacknowledged();
+    bench.hear(1, Heard::Answered(Media::Usable));
+    bench.acts();
+    bench.tell(Event::HungUp(Side::Outbound));
+    assert_eq!(bench.acts(), [Act::Part]);
+    bench.tell(Event::Acknowledged(Side::Inbound));
+    assert_eq!(over(&bench.acts()), Some(Reason::CalleeHungUp));
 }

@@ -59,12 +59,8 @@ fn the_called_side_can_be_replaced_as_well() {
 #[test]
 fn what_cannot_be_replaced_is_refused_and_the_call_goes_on() {
     let (mut rig, caller, _, replaces) = call();
-    let cases = [
-        ("Replaces: nobody;to-tag=x;from-tag=y".to_owned(), 481),
-        (format!("{replaces};early-only"), 486),
-        (format!("{replaces}\r\nJoin: x;to-tag=1;from-tag=2"), 400),
-        ("Replaces: a;to-tag=x".to_owned(), 400),
-    ];
+    let cases =
+        [("Replaces: nobody;to-tag=x;from-tag=y".to_owned(), 481), (format!("{replaces};early-only"), 486)];
     for (index, (header, status)) in cases.into_iter().enumerate() {
         let other = Caller::new(&format!("b{index}")).with(&header);
         rig.receive(other.flow, other.invite());
@@ -72,9 +68,12 @@ fn what_cannot_be_replaced_is_refused_and_the_call_goes_on() {
         let refusal = rig.response(status);
         rig.receive(other.flow, other.ack_failure(&refusal));
     }
-    let twice = Caller::new("twice").with(&replaces).with(&replaces);
-    rig.receive(twice.flow, twice.invite());
-    rig.response(400);
+    let join = format!("{replaces}\r\nJoin: x;to-tag=1;from-tag=2");
+    for unreadable in [format!("{replaces}\r\n{replaces}"), "Replaces: a;to-tag=x".to_owned(), join] {
+        let other = Caller::new("unreadable").with(&unreadable);
+        rig.receive(other.flow, other.invite());
+        rig.response(400);
+    }
     rig.silent();
     let ringing = Caller::new("c");
     let invite = rig.call(&ringing);

@@ -281,3 +281,82 @@ fn who_stays_may_hang_up_while_it_rings_and_all_is_given_back() {
     rig.request(&Method::Ack);
     rig.assert_at_rest();
 }
+
+/// A REFER to the far end of a dialog of the UM server's with us, whose INVITE was this.
+fn refer_joining(invite: &Sent, other: &Sent, extra: &str) -> String {
+    let tag = other.header(HeaderName::From).rsplit("tag=").next().unwrap();
+    let dialog = format!("{}%3Bto-tag%3D{tag}%3Bfrom-tag%3Dum{extra}", other.message.call_id());
+    refer(invite, 1, &format!("Refer-To: <sip:5559999@127.0.0.1?Replaces={dialog}>"))
+}
+
+impl Rig {
+    /// What we send to ourselves is delivered, what we ask others is answered 200, until nothing is sent any more.
+    /// The requests to others.
+    fn run(&mut self) -> Vec<Sent> {
+        let mut asked = Vec::new();
+        while let Some(sent) = self.sent.pop_front() {
+            if sent.flow.remote == address(1, 5060) {
+                let flow = Flow { remote: address(1, 5060), ..sent.flow };
+                self.receive(flow, sent.message.bytes().clone());
+            } else if sent.message.is_request() {
+                self.receive(sent.flow, sent.answer(200, ""));
+                asked.push(sent);
+            }
+        }
+        asked
+    }
+}
+
+/// Method and Call-ID of requests.
+fn named(asked: &[Sent]) -> Vec<(&str, &str)> {
+    asked.iter().map(|sent| (sent.message.method().as_str(), sent.message.call_id())).collect()
+}
+
+/// RFC 5589 §7: the UM server has two calls with us, and joins their far ends.
+#[test]
+fn an_attended_transfer_joins_the_far_ends_of_two_calls_at_any_shard() {
+    for shards in [1, 2, 3] {
+        let mut rig = Rig::with(shards, &topology(2, |_| {}));
+        let (caller, mut consulted) = (Caller::new("a"), Caller::new("consultation"));
+        consulted.flow.remote = address(3, 5070);
+        let (first, ok) = rig.answered_call(&caller);
+        let (second, _) = rig.answered_call(&consulted);
+        rig.receive(first.flow, refer_joining(&first, &second, ""));
+        let asked = rig.run();
+        let (a, b) = (first.message.call_id(), second.message.call_id());
+        assert_eq!(named(&asked), [("NOTIFY", a), ("BYE", b), ("NOTIFY", a)], "{shards} shards");
+        assert_eq!(asked[2].body(), "SIP/2.0 200 OK\r\n");
+        rig.receive(first.flow, first.inside("BYE", 2, ""));
+        assert_eq!(named(&rig.run()), []);
+        rig.receive(caller.flow, caller.inside("BYE", 2, &ok, ""));
+        assert_eq!(named(&rig.run()), [("BYE", "consultation")], "who was consulted is hung up");
+        rig.assert_at_rest();
+    }
+}
+
+#[test]
+fn an_attended_transfer_without_such_a_dialog_is_told_as_481() {
+    let (mut rig, _, um, _) = call();
+    for (cseq, dialog, fragment) in [
+        (1, "x%3Bto-tag%3Dum0-1%3Bfrom-tag%3Dum", "481 Call/Transaction Does Not Exist"),
+        (2, "x%3Bto-tag%3Dforeign%3Bfrom-tag%3Dum", "481 Call/Transaction Does Not Exist"),
+    ] {
+        rig.receive(
+            um.flow,
+            refer(&um, cseq, &format!("Refer-To: <sip:5559999@127.0.0.1?Replaces={dialog}>")),
+        );
+        rig.response(202);
+        rig.notice();
+        assert_eq!(rig.notice().1, format!("SIP/2.0 {fragment}\r\n"));
+    }
+    let (first, second) = (um, Caller::new("b"));
+    let (other, _) = rig.answered_call(&second);
+    let early = refer_joining(&first, &other, "%3Bearly-only")
+        .replace("CSeq: 1 ", "CSeq: 9 ")
+        .replace("bKum1", "bKum9");
+    rig.receive(first.flow, early);
+    rig.response(202);
+    rig.notice();
+    assert_eq!(rig.notice().1, "SIP/2.0 486 Busy Here\r\n");
+    rig.silent();
+}
