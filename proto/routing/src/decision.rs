@@ -17,7 +17,7 @@ use crate::plan::AttemptPlan;
 use crate::redirect::RedirectPolicy;
 use crate::reject::{Reject, RejectReason};
 use crate::rotation::Rotation;
-use crate::route::{Route, Service};
+use crate::route::{Peer, Route, Service};
 use crate::session_plan::SessionPlan;
 use crate::source::{self, Origin};
 use crate::target::{self, TargetQuery};
@@ -47,7 +47,7 @@ pub enum Outcome {
 #[must_use]
 pub fn decide(topology: &Topology, facts: &Facts, view: &dyn View, rotation: &mut Rotation) -> Decision {
     let explanation = Explanation { topology_revision: topology.revision(), ..Explanation::default() };
-    let mut steps = Steps { topology, facts, view, explanation };
+    let mut steps = Steps { topology, facts, view, means: Means::Number, explanation };
     let outcome = match steps.route(rotation) {
         Ok(route) => Outcome::Route(Box::new(route)),
         Err(rejection) => Outcome::Reject(steps.reject(rejection)),
@@ -66,7 +66,7 @@ pub fn decide_referred(
     rotation: &mut Rotation,
 ) -> Decision {
     let explanation = Explanation { topology_revision: topology.revision(), ..Explanation::default() };
-    let mut steps = Steps { topology, facts, view, explanation };
+    let mut steps = Steps { topology, facts, view, means: Means::Person, explanation };
     let outcome = match steps.referred_host().and_then(|()| steps.route(rotation)) {
         Ok(route) => Outcome::Route(Box::new(route)),
         Err(rejection) => Outcome::Reject(steps.reject(rejection)),
@@ -79,14 +79,24 @@ struct Steps<'a> {
     topology: &'a Topology,
     facts: &'a Facts,
     view: &'a dyn View,
+    means: Means,
     explanation: Explanation,
+}
+
+/// Whom a user's number means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Means {
+    /// Whatever the settings put first.
+    Number,
+    /// The person: a row that leads to him comes before his mailbox.
+    Person,
 }
 
 impl<'a> Steps<'a> {
     fn route(&mut self, rotation: &mut Rotation) -> Result<Route, Rejection> {
         let line_in = self.line_in()?;
         let origin = self.source(line_in)?;
-        match self.called()? {
+        match self.called(&origin)? {
             Destination::Number(called) => self.route_to_um(line_in, &origin, called, rotation),
             Destination::Row(row, user) => self.route_to_list(line_in, &origin, row, &user, rotation),
         }
@@ -126,6 +136,8 @@ impl<'a> Steps<'a> {
             inbound: SessionPlan::new(self.topology, line_in, None, true),
             outbound: SessionPlan::new(self.topology, line_out, Some(&wanted.station), true)
                 .towards_mailbox_of(wanted.user.as_deref()),
+            inbound_peer: origin.peer(),
+            outbound_peer: Peer::Um,
             warm_down: effective_warm_down(Some(&wanted.station)),
             plan: AttemptPlan::new(line_out, list.map(|list| &**list)),
             redirect: RedirectPolicy::new(listed, hosts, line_out.effective_protocol()),
@@ -138,13 +150,16 @@ impl<'a> Steps<'a> {
     }
 
     /// Who has the number: a UM station, a user, or the first row of the table that takes the call.
-    fn called(&mut self) -> Result<Destination<'a>, Rejection> {
+    ///
+    /// A UM server that calls a user means the person, whom only a row can reach, and never the mailbox.
+    fn called(&mut self, origin: &Origin) -> Result<Destination<'a>, Rejection> {
         let number = self.facts.request_uri.user.as_deref().unwrap_or_default();
         let called = self.topology.called(number, &self.facts.line);
         let users_first =
             self.topology.settings().is_none_or(|settings| settings.effective_registration_has_priority());
+        let person = self.means == Means::Person || origin.peer() == Peer::Um;
         let by_number = match called {
-            Some(Called::User(user)) if !users_first => match self.row() {
+            Some(Called::User(user)) if !users_first || person => match self.row() {
                 Some(row) => return Ok(row),
                 None => Some(Called::User(user)),
             },

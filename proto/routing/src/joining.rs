@@ -1,15 +1,13 @@
 //! The route of a call that joins another one here: an attended transfer (RFC 5589 §7) whose target is at the far end of
 //! a dialog of ours, at whatever shard that is. The INVITE goes to ourselves and names the dialog in Replaces.
 
-use std::sync::Arc;
-
 use um_topology::session::effective_warm_down;
-use um_topology::{Host, Id, Line, Station, Transport, Uri};
+use um_topology::{Host, Id, Line, Topology, Transport, Uri};
 
 use crate::facts::Facts;
 use crate::plan::AttemptPlan;
 use crate::redirect::RedirectPolicy;
-use crate::route::{HeaderPlan, Route, Service, Target};
+use crate::route::{HeaderPlan, Peer, Route, Service, Target};
 use crate::session_plan::SessionPlan;
 use crate::view::TargetId;
 
@@ -25,9 +23,9 @@ pub struct Ourselves {
 }
 
 /// Makes the route: `facts` are those of an INVITE of the party who is transferred, with the target as its Request-URI;
-/// it leaves from `line` and comes back to it. `station` is that of the call.
+/// it leaves from `line` and comes back to it.
 #[must_use]
-pub fn joining(facts: &Facts, line: &Line, station: Arc<Station>, to: Ourselves) -> Route {
+pub fn joining(topology: &Topology, facts: &Facts, line: &Line, to: Ourselves) -> Route {
     let request_uri = Uri { headers: None, host: Some(to.host.clone()), ..facts.request_uri.clone() };
     let target = Target {
         id: TargetId::Entry { list: Id::new(OURSELVES), entry: Id::new(OURSELVES) },
@@ -40,9 +38,10 @@ pub fn joining(facts: &Facts, line: &Line, station: Arc<Station>, to: Ourselves)
     Route {
         line_in: facts.line.clone(),
         line_out: line.id.clone(),
-        station,
+        station: None,
+        row: None,
         user: None,
-        service: Service::SubscriberAccess,
+        service: Service::Passage,
         headers: HeaderPlan {
             to: request_uri,
             from: facts.from.clone(),
@@ -51,8 +50,10 @@ pub fn joining(facts: &Facts, line: &Line, station: Arc<Station>, to: Ourselves)
         },
         targets: vec![target],
         plan: AttemptPlan::new(line, None),
-        inbound: SessionPlan::new(line, None, true),
-        outbound: SessionPlan::new(line, None, true),
+        inbound: SessionPlan::new(topology, line, None, false),
+        outbound: SessionPlan::new(topology, line, None, false),
+        inbound_peer: Peer::Other,
+        outbound_peer: Peer::Other,
         warm_down: effective_warm_down(None),
         redirect: RedirectPolicy::new(&[], [&to.host].into_iter(), to.transport),
         passthrough: false,

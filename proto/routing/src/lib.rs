@@ -38,6 +38,6 @@ pub use redirect::{Contact, Hop, RedirectError, RedirectPolicy, RedirectTrail};
 pub use reject::{Reject, RejectReason};
 pub use retryable::{AttemptEnd, Effect, FinalResponse, LocalFailure, Verdict};
 pub use rotation::Rotation;
-pub use route::{HeaderPlan, Route, Service, Target};
+pub use route::{HeaderPlan, Peer, Route, Service, Target};
 pub use session_plan::SessionPlan;
 pub use view::{TargetId, TargetState, View};

@@ -36,12 +36,25 @@ pub struct Route {
     pub inbound: SessionPlan,
     /// What holds on the leg towards the UM server.
     pub outbound: SessionPlan,
+    /// Who calls.
+    pub inbound_peer: Peer,
+    /// Who is called.
+    pub outbound_peer: Peer,
     /// How long the call's media ports stay taken after its end.
     pub warm_down: Duration,
     /// Where a 302 may point to.
     pub redirect: RedirectPolicy,
     /// Whether RTP may be relayed packet for packet; false: it is terminated here.
     pub passthrough: bool,
+}
+
+/// Who is at the far end of a leg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Peer {
+    /// A UM server: it may transfer the call.
+    Um,
+    /// Anybody else.
+    Other,
 }
 
 /// What the UM server is asked to do.

@@ -7,6 +7,7 @@ use um_topology::{Id, Line, Station, Topology, Usage};
 
 use crate::facts::Facts;
 use crate::reject::RejectReason;
+use crate::route::Peer;
 use crate::view::View;
 
 /// The side that a request comes from.
@@ -19,6 +20,16 @@ pub(crate) enum Origin {
         /// Whether the caller's identity is believed.
         trusted: bool,
     },
+}
+
+impl Origin {
+    /// Returns who it is as the far end of a leg.
+    pub(crate) const fn peer(&self) -> Peer {
+        match self {
+            Self::UmServer(_) => Peer::Um,
+            Self::Pbx { .. } => Peer::Other,
+        }
+    }
 }
 
 /// Admits a source and finds its side.

@@ -12,7 +12,7 @@ use crate::plan::AttemptPlan;
 use crate::redirect::RedirectPolicy;
 use crate::reject::RejectReason;
 use crate::rotation::Rotation;
-use crate::route::{Route, Service};
+use crate::route::{Peer, Route, Service};
 use crate::session_plan::SessionPlan;
 use crate::source::Origin;
 use crate::target::{self, TargetQuery};
@@ -87,6 +87,8 @@ impl<'a> Steps<'a> {
             headers,
             inbound: SessionPlan::new(self.topology, line_in, None, with_um),
             outbound: SessionPlan::new(self.topology, line_out, None, with_um),
+            inbound_peer: origin.peer(),
+            outbound_peer: if with_um { Peer::Um } else { Peer::Other },
             warm_down: effective_warm_down(None),
             plan: AttemptPlan::new(line_out, Some(list)),
             redirect: RedirectPolicy::new(listed, hosts, line_out.effective_protocol()),

@@ -7,9 +7,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use um_routing::Left;
 use um_routing::redirect::Contact;
 use um_routing::retryable::{AttemptEnd, LocalFailure, Verdict, verdict};
+use um_routing::{Left, Peer};
 
 use super::Plan;
 use super::attempt::{Attempt, Consequence, Failure, Patience, Renewal, Step};
@@ -142,7 +142,12 @@ impl Search {
                 Progress::None
             }
             Step::NotAnswered => {
-                Progress::Failed(Rejection { status: 408, retry_after: None, reason: Reason::NotAnswered })
+                // A UM server that calls a person is told of the person, not of a time (play on phone).
+                let status = match self.plan.route.inbound_peer {
+                    Peer::Um => 480,
+                    Peer::Other => 408,
+                };
+                Progress::Failed(Rejection { status, retry_after: None, reason: Reason::NotAnswered })
             }
             Step::Weakened => {
                 self.acts.push_back(Act::Mark(target, Sign::Failed));

@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use um_routing::redirect::Contact;
-use um_routing::{AttemptPlan, HeaderPlan, Party, RedirectPolicy, Service, SessionPlan, Target, TargetId};
+use um_routing::{
+    AttemptPlan, HeaderPlan, Party, Peer, RedirectPolicy, Service, SessionPlan, Target, TargetId,
+};
 use um_topology::{Entry, Host, Id, Line, ProxyList, SipAddress, Station, Topology, Transport, Uri};
 
 use super::words::{Carrier, Heard, Media, Origin, Reach, Refusal, Sign};
@@ -166,6 +168,8 @@ fn route(targets: u8) -> Route {
         plan: AttemptPlan::new(&line, Some(&list)),
         redirect: RedirectPolicy::new(&[], hosts.iter(), Transport::Udp),
         passthrough: false,
+        inbound_peer: Peer::Other,
+        outbound_peer: Peer::Um,
     }
 }
 

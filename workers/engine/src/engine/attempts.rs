@@ -147,7 +147,7 @@ impl Engine {
             MediaTiming::Normal => Some(negotiation.offer(&proposal).ok()?),
             MediaTiming::Delayed => None,
         };
-        let (line, party) = (route.line_out.clone(), search.party);
+        let (line, peer) = (route.line_out.clone(), route.outbound_peer);
         let uri = &search.attempt.as_ref().filter(|present| present.id == attempt)?.uri;
         let identity = search.identity.clone()?;
         let mut request = headers::invite(&route.headers, uri, identity, search.max_forwards, offer).ok()?;
@@ -155,7 +155,7 @@ impl Engine {
         request.headers.extend(self.ask_for_session(serial, attempt));
         let transaction = self.endpoint.request(now, flow, &request).ok()?;
         let sent = self.sessions.get(serial)?.attempt(attempt)?;
-        sent.leg = Some(Leg { negotiation: Some(negotiation), ..Leg::new(flow, line, party) });
+        sent.leg = Some(Leg { negotiation: Some(negotiation), ..Leg::new(flow, line, peer) });
         sent.transaction = Some(transaction);
         sent.timing = timing;
         sent.carrier = match connection {

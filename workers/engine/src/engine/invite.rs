@@ -12,7 +12,7 @@ use um_sip::{Flow, HeaderName, Message, Method};
 
 use super::Engine;
 use super::apply::is_draining;
-use super::session::{Leg, Party, Search, Session, Setup, Story};
+use super::session::{Leg, Search, Session, Setup, Story};
 use super::session_timers;
 use super::view::{Moment, limits};
 use crate::admission::Refusal;
@@ -144,7 +144,7 @@ impl Engine {
             opening: Opening::of(invite),
             diverged: false,
         };
-        let caller = Leg::new(flow, line.id.clone(), Party::Other);
+        let caller = Leg::new(flow, line.id.clone(), route.inbound_peer);
         let story = Story {
             call_id: Arc::from(invite.call_id()),
             line_in: line.id.clone(),

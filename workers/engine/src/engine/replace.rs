@@ -5,13 +5,14 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use um_media::Negotiation;
+use um_routing::Peer;
 use um_sip::dialog::State;
 use um_sip::endpoint::{DialogId, ServerTransaction};
 use um_sip::{Flow, HeaderName, Message, Method, Replaces};
 
 use super::Engine;
 use super::errands::Task;
-use super::session::{Leg, Party};
+use super::session::Leg;
 use crate::call::words::Side;
 use crate::configuration::BoundLine;
 use crate::leg::{ALLOW, Body, SDP, description, reply};
@@ -113,11 +114,11 @@ impl Engine {
         let uri = invite.request_uri().ok();
         ok.contact_user = uri.and_then(|uri| uri.user_text().map(|user| user.into_owned()));
         let Ok(Some(dialog)) = self.endpoint.respond(now, transaction, &ok) else { return Ok(()) };
-        let party = self.party_at(flow.remote.ip());
+        let peer = self.peer_at(flow.remote.ip());
         let leg = Leg {
             dialog: Some(dialog),
             negotiation: Some(negotiation),
-            ..Leg::new(flow, line.id.clone(), party)
+            ..Leg::new(flow, line.id.clone(), peer)
         };
         self.seat_leg(now, seat, leg);
         Ok(())
@@ -145,11 +146,11 @@ impl Engine {
     }
 
     /// Who is at this address.
-    fn party_at(&self, source: IpAddr) -> Party {
+    fn peer_at(&self, source: IpAddr) -> Peer {
         let servers = self.configuration.topology.um_servers();
         match servers.station_at(source, |host| self.locator.known(host)) {
-            Some(_) => Party::Um,
-            None => Party::Other,
+            Some(_) => Peer::Um,
+            None => Peer::Other,
         }
     }
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use um_media::sdp::Agreement;
 use um_media::{LocalMedia, Negotiation, PortPair};
-use um_routing::{Explanation, TargetId};
+use um_routing::{Explanation, Peer, TargetId};
 use um_sip::endpoint::{ClientTransaction, DialogId, Extra, Identity, ServerTransaction};
 use um_sip::session_timer::{SessionTimer, Wish};
 use um_sip::{Flow, LineIndex};
@@ -64,18 +64,9 @@ pub(super) struct Leg {
     pub(super) negotiation: Option<Negotiation>,
     /// What it counts against, if we placed it.
     pub(super) placed: Option<Placed>,
-    pub(super) party: Party,
+    pub(super) peer: Peer,
     /// Whether a REFER came in its dialog.
     pub(super) has_referred: bool,
-}
-
-/// Who is at the far end of a leg.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Party {
-    /// A UM server; it may transfer.
-    Um,
-    /// Anybody else.
-    Other,
 }
 
 /// What a leg that we placed counts against until it ends.
@@ -117,8 +108,6 @@ pub(super) struct Search {
     pub(super) description: u64,
     /// Max-Forwards of what we send.
     pub(super) max_forwards: u8,
-    /// Who is looked for.
-    pub(super) party: Party,
     /// What an INVITE says besides what the plan has.
     pub(super) headers: Vec<Extra>,
     /// The target that the call counts against now.
@@ -295,8 +284,8 @@ impl Session {
 }
 
 impl Leg {
-    pub(super) const fn new(flow: Flow, line: Id, party: Party) -> Self {
-        Self { dialog: None, flow, line, negotiation: None, placed: None, party, has_referred: false }
+    pub(super) const fn new(flow: Flow, line: Id, peer: Peer) -> Self {
+        Self { dialog: None, flow, line, negotiation: None, placed: None, peer, has_referred: false }
     }
 }
 
@@ -315,19 +304,7 @@ impl Search {
     pub(super) fn new(side: Side, plan: Arc<Plan>, max_forwards: u8) -> Self {
         let (attempt, identity, headers) = (None, None, Vec::new());
         let detours = BTreeMap::new();
-        let party = Party::Um;
-        Self {
-            side,
-            plan,
-            attempt,
-            identity,
-            description: 0,
-            max_forwards,
-            party,
-            headers,
-            counted: None,
-            detours,
-        }
+        Self { side, plan, attempt, identity, description: 0, max_forwards, headers, counted: None, detours }
     }
 
     /// The lines whose sockets it may need.

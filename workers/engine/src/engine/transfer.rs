@@ -4,14 +4,14 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use um_routing::{Facts, Ourselves, Outcome, Route, decide_referred, joining};
+use um_routing::{Facts, Ourselves, Outcome, Peer, Route, decide_referred, joining};
 use um_sip::endpoint::{CopiedLine, DialogId, Extra, ServerTransaction};
 use um_sip::{HeaderName, Message, Method, Replaces, Scheme};
 use um_topology::Host;
 
 use super::Engine;
 use super::errands::Task;
-use super::session::{Leg, Party, Search, Session};
+use super::session::{Leg, Search, Session};
 use super::view::Moment;
 use crate::call::Plan;
 use crate::call::words::{AttemptId, Event, Side};
@@ -57,9 +57,9 @@ impl Engine {
         let bridged = dialog.and_then(|dialog| Some((dialog, self.sessions.by_dialog(dialog)?)));
         let Some((dialog, (serial, referrer))) = bridged else { return Err(DECLINE) };
         let Some(session) = self.sessions.get(serial) else { return Err(DECLINE) };
-        match session.leg(referrer).map(|leg| leg.party) {
-            Some(Party::Um) => {}
-            Some(Party::Other) | None => return Err(DECLINE),
+        match session.leg(referrer).map(|leg| leg.peer) {
+            Some(Peer::Um) => {}
+            Some(Peer::Other) | None => return Err(DECLINE),
         }
         if !session.call.may_transfer() || session.search.is_some() {
             return Err(REQUEST_PENDING);
@@ -88,7 +88,6 @@ impl Engine {
                 search.headers = referred_by(request);
                 if let Some(replaces) = &wish.replaces {
                     search.headers.push(Extra::Named(HeaderName::Replaces, replaces.to_string()));
-                    search.party = Party::Other;
                 }
                 self.seek(now, serial, search);
                 if let Some(session) = self.sessions.get(serial) {
@@ -154,7 +153,6 @@ impl Engine {
         }
         let session = self.sessions.get(wish.serial).ok_or(NO_DIALOG)?;
         let topology = &session.configuration.topology;
-        let station = topology.station(&session.story.station).ok_or(NO_DIALOG)?;
         let bound = session.configuration.lines.iter().find(|line| line.id == facts.line).ok_or(NO_DIALOG)?;
         let line = topology.line(&bound.id).ok_or(NO_DIALOG)?;
         let to = Ourselves {
@@ -162,7 +160,7 @@ impl Engine {
             port: bound.local.port(),
             transport: bound.transport,
         };
-        Ok(Box::new(joining(facts, line, Arc::clone(station), to)))
+        Ok(Box::new(joining(topology, facts, line, to)))
     }
 
     /// Counts what a search of a call that is up may use, and begins to keep it.

@@ -101,3 +101,25 @@ fn a_um_server_is_not_sent_back_to_um() {
     assert_eq!(refused(&ask(&topology, &facts)), (480, RejectReason::UmLoop));
     assert_eq!(routed(ask(&topology, &call("77"))).outbound.hold, um_topology::HoldMode::Local);
 }
+
+/// A UM server that plays a message on a user's phone.
+#[test]
+fn a_call_of_a_um_server_to_a_user_takes_the_row_that_leads_to_him_and_never_his_mailbox() {
+    let phones =
+        RouteRow { to_regex: Some(r"(2\d+)@.*".parse().unwrap()), ..RouteRow::new("phones", 10, "out") };
+    let (_, topology) = site(vec![phones]);
+    let mut facts = call("2001");
+    facts.source = "10.0.0.1".parse().unwrap();
+    facts.from.uri = "sip:6000@10.0.0.1".parse().unwrap();
+    let route = routed(ask(&topology, &facts));
+    assert_eq!(
+        (route.service, route.inbound_peer, route.outbound_peer),
+        (Service::Passage, Peer::Um, Peer::Other)
+    );
+    assert_eq!(tried(&route.targets), ["gw1", "gw2"]);
+    assert_eq!(route.targets[0].request_uri.user.as_deref(), Some("2001"));
+    let (_, without) = site(Vec::new());
+    assert_eq!(refused(&ask(&without, &facts)), (480, RejectReason::UmLoop));
+    let by_pbx = routed(ask(&topology, &call("2001")));
+    assert_eq!((by_pbx.service, by_pbx.inbound_peer), (Service::CallAnswering, Peer::Other));
+}

@@ -40,3 +40,17 @@ fn a_target_anywhere_else_is_refused_unless_its_host_is_allowed() {
 fn a_target_that_nobody_has_is_404() {
     assert_eq!(refused(&refer(&Site::new(), "sip:9999@pbx.example.com")), (404, RejectReason::NumberUnknown));
 }
+
+#[test]
+fn a_row_that_leads_to_the_person_comes_before_his_mailbox() {
+    let row = um_topology::RouteRow {
+        to_regex: Some(r"(2\d+)@.*".parse().unwrap()),
+        ..um_topology::RouteRow::new("phones", 10, "out")
+    };
+    let list = ProxyList::new("out", vec![entry("gw1", "10.9.0.1")]);
+    let topology = Site::new().topology().apply(8, &[list.into(), row.into()]).unwrap();
+    let mut facts = call("6000");
+    facts.request_uri = "sip:2002@pbx.example.com".parse().unwrap();
+    let route = routed(decide_referred(&topology, &facts, &World::default(), &mut Rotation::new()));
+    assert_eq!((route.service, tried(&route.targets)), (Service::Passage, vec!["gw1"]));
+}
