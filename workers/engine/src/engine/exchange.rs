@@ -38,12 +38,29 @@ impl Engine {
     /// Another leg stands on a side, up already; if it speaks something else than the one who stays, that one is told.
     pub(super) fn replace_talk(&mut self, now: Instant, serial: u64, side: Side, route: &Route) {
         let manners = self.manners(serial, side, route);
+        self.forget_offer(serial, side);
         let Some(talk) = self.talk(serial) else { return };
         talk.exchange.set_manners(side, manners);
         self.tell_exchange(now, serial, Event::Replaced(side));
         self.tell_exchange(now, serial, Event::Confirmed(side));
         if self.verdict(serial, side) == Verdict::Differs {
             self.tell_exchange(now, serial, Event::Align(side.other(), Need::Must));
+        }
+    }
+
+    /// A leg that the peer has begun stands on a side, and its ACK has still to come.
+    pub(super) fn reseat_talk(&mut self, now: Instant, serial: u64, side: Side) {
+        self.forget_offer(serial, side);
+        self.tell_exchange(now, serial, Event::Replaced(side));
+        if self.verdict(serial, side) == Verdict::Differs {
+            self.tell_exchange(now, serial, Event::Align(side.other(), Need::Must));
+        }
+    }
+
+    /// What is still said to an offer in the dialog that was on a side concerns nobody any more.
+    fn forget_offer(&mut self, serial: u64, side: Side) {
+        if let Some(sent) = self.talk(serial).and_then(|talk| talk.under(side).sent.take()) {
+            self.senders.remove(&sent);
         }
     }
 

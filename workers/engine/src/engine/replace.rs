@@ -143,6 +143,7 @@ impl Engine {
             self.end_leg(now, &line_in, &before);
         }
         self.set_remote(serial, side);
+        self.reseat_talk(now, serial, side);
     }
 
     /// Who is at this address.

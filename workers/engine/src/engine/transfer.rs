@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use um_media::sdp::AgreedCodec;
 use um_routing::{Facts, Ourselves, Outcome, Peer, Route, decide_referred, joining};
 use um_sip::endpoint::{CopiedLine, DialogId, Extra, ServerTransaction};
 use um_sip::{HeaderName, Message, Method, Replaces, Scheme};
@@ -262,16 +263,17 @@ impl Engine {
 }
 
 impl Session {
-    /// Whether an attempt has answered in a codec that the one who stays speaks first.
+    /// Whether an attempt has answered in a codec that the one who stays speaks; which one it is, a re-INVITE can tell him.
     pub(super) fn suits(&mut self, attempt: AttemptId) -> bool {
         let Some(search) = &self.search else { return false };
         let staying = self.leg(search.side.other()).and_then(|leg| leg.negotiation.as_ref());
         let present = search.attempt.as_ref().filter(|present| present.id == attempt);
         let agreed = present.and_then(|present| present.agreement.as_ref());
         let (Some(staying), Some(agreed)) = (staying, agreed) else { return false };
-        let spoken = staying.codecs().iter().find(|codec| codec.call.is_speech());
-        let codecs = agreed.codecs();
-        spoken.is_some_and(|spoken| codecs.iter().any(|codec| codec.call.same_encoding(&spoken.call)))
+        let is_spoken = |speech: &AgreedCodec| {
+            staying.codecs().iter().any(|spoken| speech.call.same_encoding(&spoken.call))
+        };
+        agreed.codecs().iter().filter(|codec| codec.call.is_speech()).any(is_spoken)
     }
 }
 
