@@ -95,7 +95,7 @@ fuzz: ## Fuzz every target RUNS times (default 1000000), or one: TARGET=engine. 
 
 fuzz-keep: ## Take into the corpora what fuzzing found that reaches more than they do.
 	$(foreach target,$(or $(TARGET),$(FUZZ_TARGETS)),$(FUZZ) $(target) tests/fuzz/corpus/$(target) target/fuzz/corpus/$(target) -- \
-		-set_cover_merge=1 -max_len=1024 $(newline))
+		-set_cover_merge=1 -use_counters=0 -max_len=600 $(newline))
 
 bench: ## Measure signalling, media and control on this machine (release build).
 	@tools/bootstrap build
