@@ -96,6 +96,9 @@ impl Message {
         for via in self.headers("Via") {
             let _ = write!(text, "Via: {via}\r\n");
         }
+        for route in self.headers("Record-Route") {
+            let _ = write!(text, "Record-Route: {route}\r\n");
+        }
         for name in ["From", "Call-ID", "CSeq"] {
             let _ = write!(text, "{name}: {}\r\n", self.header(name).unwrap_or_default());
         }

@@ -204,9 +204,11 @@ impl Shared {
                     self.local,
                     self.transport.name().to_lowercase()
                 );
+                // Two servers behind one forking proxy are told apart by their tags.
+                let tag = format!("um{}", self.local.to_string().replace(['.', ':', '[', ']'], "-"));
                 Some(vec![
-                    invite.response("180 Ringing", "um", &contact, ""),
-                    invite.response("200 OK", "um", &contact, &description(self.host(), 41_000)),
+                    invite.response("180 Ringing", &tag, &contact, ""),
+                    invite.response("200 OK", &tag, &contact, &description(self.host(), 41_000)),
                 ])
             }
             Behaviour::Silent | Behaviour::Dead => Some(Vec::new()),

@@ -163,6 +163,41 @@ impl Sipp {
         Self::start(place, "caller", SocketAddr::from((local, 5060)), transport, &arguments)
     }
 
+    /// Starts SIPp on a scenario of the test's own, kept as `NAME.xml` in the place; `more` are further arguments.
+    ///
+    /// # Errors
+    ///
+    /// SIPp cannot be started, or does not begin.
+    pub fn scripted(
+        place: &Place,
+        name: &str,
+        local: SocketAddr,
+        transport: Transport,
+        script: &str,
+        more: &[&str],
+    ) -> Result<Self> {
+        let path = place.write(&format!("{name}.xml"), script)?.display().to_string();
+        let sipp = Self::start(place, name, local, transport, &[&["-sf", path.as_str()], more].concat())?;
+        clock::until(&format!("{name} to begin"), Duration::from_secs(5), || {
+            ensure!(sipp.statistics.is_file(), "it writes no figures yet: {}", sipp.process.output());
+            Ok(())
+        })?;
+        Ok(sipp)
+    }
+
+    /// Waits until it has ended so many calls, well or not, and returns what it counted.
+    ///
+    /// # Errors
+    ///
+    /// It has not within `limit`.
+    pub fn figures_within(&self, limit: Duration, calls: u64) -> Result<Figures> {
+        clock::until("SIPp's calls to end", limit, || {
+            let figures = self.figures()?;
+            ensure!(figures.successful + figures.failed >= calls, "{figures:?}");
+            Ok(figures)
+        })
+    }
+
     fn start(
         place: &Place,
         name: &str,

@@ -36,6 +36,7 @@ mod events;
 mod exchange;
 mod info;
 mod invite;
+mod large;
 mod lines;
 mod media;
 mod notices;
@@ -57,6 +58,7 @@ mod tests;
 
 use draw::Draw;
 use errands::Errands;
+use large::DatagramsOnly;
 use lines::LineUses;
 use notices::Subscriptions;
 use probes::Probe;
@@ -81,6 +83,7 @@ pub struct Engine {
     locator: Locator<User>,
     connections: Connections<User>,
     errands: Errands,
+    datagrams_only: DatagramsOnly,
     /// Of peers that referred.
     subscriptions: Subscriptions,
     lines: LineUses,
@@ -121,6 +124,7 @@ impl Engine {
             rotation: Rotation::starting_at(u32::from(config.shard)),
             locator: Locator::new(limits.names, draw.next()),
             connections: Connections::new(config.shard, limits.connections, limits.connection_idle),
+            datagrams_only: DatagramsOnly::default(),
             errands: Errands::new(limits.calls.saturating_mul(DIALOGS_PER_CALL)),
             subscriptions: Subscriptions::default(),
             lines: LineUses::default(),

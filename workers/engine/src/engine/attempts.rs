@@ -6,7 +6,7 @@ use std::time::Instant;
 use um_media::Negotiation;
 use um_media::sdp::{Agreement, Proposal};
 use um_sip::endpoint::{ClientTransaction, DialogId, Identity, Reliable, ResponseKind};
-use um_sip::{Flow, Message};
+use um_sip::{Flow, LineIndex, Message, Transport};
 use um_topology::MediaTiming;
 
 use super::Engine;
@@ -112,18 +112,37 @@ impl Engine {
     ) {
         let heard = match arrival {
             Arrival::Flow(flow, connection) => match self.invite(now, serial, attempt, flow, connection) {
-                Some(()) => Heard::Sent,
+                Some(Invited::Sent) => Heard::Sent,
+                Some(Invited::TooLarge(line)) => return self.go_by_stream(now, serial, attempt, flow, line),
                 None => Heard::Unavailable,
             },
             Arrival::Blocked(error) => {
-                if let Some(attempt) = self.sessions.get(serial).and_then(|session| session.attempt(attempt))
-                {
-                    attempt.way = Way::Idle;
+                let present = self.sessions.get(serial).and_then(|session| session.attempt(attempt));
+                let datagrams = present.and_then(|present| {
+                    present.way = Way::Idle;
+                    present.datagrams
+                });
+                match datagrams {
+                    Some(flow) => {
+                        self.on_no_stream(now, flow.remote);
+                        let sent = self.invite(now, serial, attempt, flow, Connection::None);
+                        if sent.is_some() { Heard::Sent } else { Heard::Unavailable }
+                    }
+                    None => Heard::NotConnected(error),
                 }
-                Heard::NotConnected(error)
             }
         };
         self.tell(serial, Event::Heard(attempt, heard));
+    }
+
+    /// RFC 3261 §18.1.1: what is too large for a datagram goes over TCP to the same address.
+    fn go_by_stream(&mut self, now: Instant, serial: u64, attempt: AttemptId, flow: Flow, line: LineIndex) {
+        let user = User::Attempt(serial, attempt);
+        if let Some(present) = self.sessions.get(serial).and_then(|session| session.attempt(attempt)) {
+            present.datagrams = Some(flow);
+            present.way = Way::Holding(line, flow.remote);
+            self.connections.acquire(line, flow.remote, now + Self::STREAM_PATIENCE, user);
+        }
     }
 
     /// Sends the INVITE; `None` if it cannot be written or sent from here.
@@ -134,7 +153,7 @@ impl Engine {
         attempt: AttemptId,
         flow: Flow,
         connection: Connection,
-    ) -> Option<()> {
+    ) -> Option<Invited> {
         let session = self.sessions.get(serial)?;
         let search = session.search.as_ref()?;
         let proposal = session.leg(search.side.other())?.negotiation.as_ref()?.proposal();
@@ -148,11 +167,18 @@ impl Engine {
             MediaTiming::Delayed => None,
         };
         let (line, peer) = (route.line_out.clone(), route.outbound_peer);
-        let uri = &search.attempt.as_ref().filter(|present| present.id == attempt)?.uri;
+        let present = search.attempt.as_ref().filter(|present| present.id == attempt)?;
+        let (uri, may_be_large) = (&present.uri, present.datagrams.is_some());
         let identity = search.identity.clone()?;
         let mut request = headers::invite(&route.headers, uri, identity, search.max_forwards, offer).ok()?;
         request.headers.extend(search.headers.iter().cloned());
         request.headers.extend(self.ask_for_session(serial, attempt));
+        if flow.transport == Transport::Udp && !may_be_large {
+            let size = self.endpoint.request_size(flow, &request).ok()?;
+            if let Some(line) = self.stream_instead(now, flow, size) {
+                return Some(Invited::TooLarge(line));
+            }
+        }
         let transaction = self.endpoint.request(now, flow, &request).ok()?;
         let sent = self.sessions.get(serial)?.attempt(attempt)?;
         sent.leg = Some(Leg { negotiation: Some(negotiation), ..Leg::new(flow, line, peer) });
@@ -164,7 +190,7 @@ impl Engine {
             Connection::Reused => Carrier::ReusedConnection,
         };
         self.senders.insert(transaction, Sender::Attempt(serial, attempt));
-        Some(())
+        Some(Invited::Sent)
     }
 
     /// A response to the INVITE of an attempt.
@@ -236,8 +262,18 @@ impl Engine {
             Carrier::FreshConnection => Connection::Fresh,
             Carrier::ReusedConnection => Connection::Reused,
         };
-        self.raise_session(serial, attempt, refusal)
-            && self.invite(now, serial, attempt, flow, connection).is_some()
+        if !self.raise_session(serial, attempt, refusal) {
+            return false;
+        }
+        match self.invite(now, serial, attempt, flow, connection) {
+            Some(Invited::Sent) => true,
+            // The longer interval made it too large.
+            Some(Invited::TooLarge(line)) => {
+                self.go_by_stream(now, serial, attempt, flow, line);
+                true
+            }
+            None => false,
+        }
     }
 
     /// Acknowledges and hangs up a 2xx that nobody wants.
@@ -330,6 +366,14 @@ impl Engine {
     }
 }
 
+/// What became of an INVITE that was to be sent over a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Invited {
+    Sent,
+    /// It has to go over TCP from this line.
+    TooLarge(LineIndex),
+}
+
 impl Attempt {
     fn new(now: Instant, id: AttemptId, target: usize, uri: um_topology::Uri) -> Self {
         Self {
@@ -340,6 +384,7 @@ impl Attempt {
             carrier: Carrier::Datagram,
             uri,
             remote: None,
+            datagrams: None,
             transport_free: false,
             transaction: None,
             leg: None,

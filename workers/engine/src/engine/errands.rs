@@ -62,6 +62,8 @@ struct Errand {
     /// Whether the URI says how to go.
     choice: Choice,
     way: Way,
+    /// What a request that is too large for it goes over after all, if no connection comes up.
+    datagrams: Option<Flow>,
 }
 
 impl Errands {
@@ -85,7 +87,7 @@ impl Engine {
         };
         let named = next_hop.port().is_some() || next_hop.transport().is_some();
         let choice = if named { Choice::Named } else { Choice::Open };
-        let errand = Errand { task, dialog: Some(dialog), known, choice, way: Way::Idle };
+        let errand = Errand { task, dialog: Some(dialog), known, choice, way: Way::Idle, datagrams: None };
         match place(&next_hop, transport(&next_hop, known)) {
             Some(place) => self.set_out(now, errand, &place),
             None => self.finish(now, &errand, known),
@@ -105,6 +107,7 @@ impl Engine {
             known: flow,
             choice: Choice::Named,
             way: Way::Idle,
+            datagrams: None,
         };
         self.set_out(now, errand, &place);
     }
@@ -157,7 +160,7 @@ impl Engine {
         match transport {
             um_topology::Transport::Udp => {
                 let flow = Flow { line, local, remote, transport: Transport::Udp, connection: None };
-                self.end_errand(now, id, flow);
+                self.send_or_detour(now, id, flow);
             }
             // The connection that served last leads there and is ours: it needs no other.
             um_topology::Transport::Tcp if known.remote == remote && self.is_ours(known) => {
@@ -170,6 +173,17 @@ impl Engine {
                 self.connections.acquire(line, remote, now + Self::ERRAND_CONNECT, User::Errand(id));
             }
         }
+    }
+
+    /// RFC 3261 §18.1.1: what is too large for a datagram goes over TCP to the same address.
+    fn send_or_detour(&mut self, now: Instant, id: u64, flow: Flow) {
+        let Some(mut errand) = self.errands.waiting.remove(&id) else { return };
+        let size = errand.dialog.map_or(0, |dialog| self.size_of_task(dialog, flow, &errand.task));
+        let Some(line) = self.stream_instead(now, flow, size) else { return self.finish(now, &errand, flow) };
+        errand.way = Way::Holding(line, flow.remote);
+        errand.datagrams = Some(flow);
+        self.errands.waiting.insert(id, errand);
+        self.connections.acquire(line, flow.remote, now + Self::STREAM_PATIENCE, User::Errand(id));
     }
 
     /// The socket of the line of `known` from which a peer is reached: that of `known` itself if it serves, since a
@@ -191,8 +205,11 @@ impl Engine {
         match arrival {
             Arrival::Flow(flow, _) => self.end_errand(now, id, flow),
             Arrival::Blocked(_) => {
-                let known = errand.known;
-                self.end_errand(now, id, known);
+                let (known, datagrams) = (errand.known, errand.datagrams);
+                if let Some(flow) = datagrams {
+                    self.on_no_stream(now, flow.remote);
+                }
+                self.end_errand(now, id, datagrams.unwrap_or(known));
             }
         }
     }

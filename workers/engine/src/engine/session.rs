@@ -126,6 +126,8 @@ pub(super) struct Attempt {
     pub(super) carrier: Carrier,
     pub(super) uri: um_topology::Uri,
     pub(super) remote: Option<SocketAddr>,
+    /// What a request that is too large for it goes over after all, if no connection comes up.
+    pub(super) datagrams: Option<Flow>,
     /// Whether the records of its name say how it is to be reached.
     pub(super) transport_free: bool,
     pub(super) transaction: Option<ClientTransaction>,

@@ -26,6 +26,7 @@ mod early;
 mod failing;
 mod hanging_up;
 mod headers;
+mod large;
 mod media;
 mod offers;
 mod parties;
@@ -96,6 +97,18 @@ impl Rig {
 
     fn configure(&mut self, configuration: Configuration) {
         self.input_all(&Input::Configure(Arc::new(configuration)));
+    }
+
+    /// Gives the line a TCP socket beside the one it has.
+    fn accompany(&mut self, index: LineIndex) {
+        let mut configuration = configuration(&topology(2, |_| {}), LinePhase::Open);
+        let beside = BoundLine {
+            index,
+            transport: um_topology::Transport::Tcp,
+            ..configuration.lines.first().cloned().expect("a line")
+        };
+        configuration.lines.push(beside);
+        self.configure(configuration);
     }
 
     /// The resolver knows one name, and of it one kind of record.

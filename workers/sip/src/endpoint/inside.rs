@@ -192,6 +192,21 @@ impl Endpoint {
         Ok(transaction)
     }
 
+    /// Says how many bytes a request inside of a dialog would take on a flow, at most; see [`Self::request_size`].
+    ///
+    /// # Errors
+    ///
+    /// [`ActError::Gone`] if the dialog is over, [`ActError::UnknownLine`].
+    pub fn size_inside(
+        &mut self,
+        dialog: DialogId,
+        flow: Flow,
+        method: &Method,
+        inside: &Inside,
+    ) -> Result<usize, ActError> {
+        self.write_inside(dialog, flow, &Act::new(method, inside), u32::MAX).map(|bytes| bytes.len())
+    }
+
     fn write_inside(
         &mut self,
         id: DialogId,

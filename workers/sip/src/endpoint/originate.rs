@@ -38,6 +38,25 @@ pub(super) struct Outgoing<'a> {
     pub(super) body: Option<&'a Body>,
 }
 
+impl<'a> Outgoing<'a> {
+    fn of(request: &'a Request, from: &'a NameAddr) -> Self {
+        Self {
+            method: &request.method,
+            uri: &request.uri,
+            from,
+            to: &request.to,
+            call_id: &request.identity.call_id,
+            cseq: request.identity.cseq,
+            max_forwards: request.max_forwards,
+            routes: &request.routes,
+            contact_user: request.contact_user.as_deref(),
+            reliable: None,
+            headers: &request.headers,
+            body: request.body.as_ref(),
+        }
+    }
+}
+
 impl Endpoint {
     /// Sends a request outside of a dialog over a flow that the user has found, connected if it is a stream.
     ///
@@ -58,21 +77,20 @@ impl Endpoint {
         if matches!(request.method, Method::Ack | Method::Cancel) {
             return Err(ActError::NotAllowed);
         }
-        let outgoing = Outgoing {
-            method: &request.method,
-            uri: &request.uri,
-            from: &request.from.clone().with_tag(&request.identity.tag),
-            to: &request.to,
-            call_id: &request.identity.call_id,
-            cseq: request.identity.cseq,
-            max_forwards: request.max_forwards,
-            routes: &request.routes,
-            contact_user: request.contact_user.as_deref(),
-            reliable: None,
-            headers: &request.headers,
-            body: request.body.as_ref(),
-        };
+        let from = request.from.clone().with_tag(&request.identity.tag);
+        let outgoing = Outgoing::of(request, &from);
         self.launch(now, flow, &outgoing, None, Audience::User)
+    }
+
+    /// Says how many bytes [`Self::request`] would send over a flow: above what a datagram should carry, RFC 3261 §18.1.1
+    /// asks for another transport.
+    ///
+    /// # Errors
+    ///
+    /// [`ActError::UnknownLine`].
+    pub fn request_size(&mut self, flow: Flow, request: &Request) -> Result<usize, ActError> {
+        let from = request.from.clone().with_tag(&request.identity.tag);
+        self.write_request(flow, &Outgoing::of(request, &from)).map(|(_, bytes)| bytes.len())
     }
 
     /// Writes a request and starts its transaction.

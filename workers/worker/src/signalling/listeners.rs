@@ -96,7 +96,7 @@ impl Listeners {
             match self.places(line) {
                 Ok(places) => {
                     for place in places {
-                        match self.settle(line, place, &mut result.opened) {
+                        match self.settle(line, place, line.effective_protocol(), &mut result.opened) {
                             Ok(index) => {
                                 wanted.insert(index);
                             }
@@ -107,6 +107,7 @@ impl Listeners {
                 Err(failure) => result.failures.push(failure),
             }
         }
+        self.accompany(topology, &mut wanted, &mut result.opened);
         self.keep_failed(topology, &result.failures, &mut wanted);
         for (index, bound) in &mut self.bound {
             if wanted.contains(index) {
@@ -118,6 +119,36 @@ impl Listeners {
         }
         result.lines = self.bound.values().map(|bound| bound.line.clone()).collect();
         result
+    }
+
+    /// Whoever takes requests over UDP takes them over TCP at the same port too (RFC 3261 §18.2.1), for what is too large
+    /// for a datagram. A port that another line or process has for TCP stays with it: the line then only lacks this way.
+    fn accompany(
+        &mut self,
+        topology: &Topology,
+        wanted: &mut BTreeSet<LineIndex>,
+        opened: &mut Vec<(LineIndex, Vec<ListenSocket>)>,
+    ) {
+        let datagrams: Vec<(Id, SocketAddr)> = wanted
+            .iter()
+            .filter_map(|index| self.bound.get(index))
+            .filter(|bound| bound.line.transport == Transport::Udp)
+            .map(|bound| (bound.line.id.clone(), bound.line.local))
+            .collect();
+        for (id, place) in datagrams {
+            let is_taken = wanted.iter().filter_map(|index| self.bound.get(index)).any(|bound| {
+                bound.line.transport == Transport::Tcp && bound.line.local == place && bound.line.id != id
+            });
+            let Some(line) = topology.line(&id).filter(|_| !is_taken) else { continue };
+            match self.settle(line, place, Transport::Tcp, opened) {
+                Ok(index) => {
+                    wanted.insert(index);
+                }
+                Err(error) => {
+                    tracing::warn!(line = %id, %place, %error, "the line takes no connections beside its datagrams");
+                }
+            }
+        }
     }
 
     /// Notes that a shard needs a draining line no longer; true once that holds for all, and then the sockets may close.
@@ -174,9 +205,9 @@ impl Listeners {
         &mut self,
         line: &Line,
         place: SocketAddr,
+        transport: Transport,
         opened: &mut Vec<(LineIndex, Vec<ListenSocket>)>,
     ) -> io::Result<LineIndex> {
-        let transport = line.effective_protocol();
         let held = self.bound.values_mut().find(|b| b.line.local == place && b.line.transport == transport);
         let described = describe(&self.config, line, place, transport)?;
         if let Some(bound) = held {

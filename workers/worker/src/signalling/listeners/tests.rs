@@ -30,7 +30,8 @@ fn a_new_line_is_opened_once_and_kept() {
     let mut listeners = listeners(&[]);
     let wanted = topology([line("a", "127.0.0.1", free_port())]);
     let first = listeners.reconcile(&wanted);
-    assert_eq!((first.opened.len(), first.lines.len(), first.failures.len()), (1, 1, 0));
+    // One for datagrams, one for connections.
+    assert_eq!((first.opened.len(), first.lines.len(), first.failures.len()), (2, 2, 0));
     let second = listeners.reconcile(&wanted);
     assert_eq!((second.opened.len(), &second.lines), (0, &first.lines));
 }
@@ -44,7 +45,7 @@ fn a_taken_port_fails_only_its_line() {
         listeners.reconcile(&topology([line("a", "127.0.0.1", port), line("b", "127.0.0.1", free_port())]));
     assert_eq!(result.failures.len(), 1);
     assert_eq!((&*result.failures[0].line, result.failures[0].reason), ("a", FailureReason::PortTaken));
-    assert_eq!(result.lines.len(), 1);
+    assert!(result.lines.iter().all(|line| &*line.id == "b") && !result.lines.is_empty());
 }
 
 #[test]
@@ -60,15 +61,49 @@ fn a_line_that_cannot_move_keeps_its_old_socket() {
 #[test]
 fn a_moved_line_opens_the_new_socket_before_the_old_one_drains_and_closes_when_all_shards_are_idle() {
     let mut listeners = listeners(&["--signalling-threads", "2"]);
-    let old = listeners.reconcile(&topology([line("a", "127.0.0.1", free_port())])).lines[0].index;
+    let old: Vec<LineIndex> = listeners
+        .reconcile(&topology([line("a", "127.0.0.1", free_port())]))
+        .lines
+        .iter()
+        .map(|line| line.index)
+        .collect();
     let moved = listeners.reconcile(&topology([line("a", "127.0.0.1", free_port())]));
-    assert_eq!(moved.opened.len(), 1);
+    assert_eq!(moved.opened.len(), 2);
     let phases: Vec<LinePhase> = moved.lines.iter().map(|line| line.phase).collect();
-    assert_eq!(phases, [LinePhase::Draining, LinePhase::Open]);
-    assert!(!listeners.on_idle(old, 0));
-    assert!(!listeners.on_idle(old, 0));
-    assert!(listeners.on_idle(old, 1));
-    assert_eq!(listeners.lines().len(), 1);
+    assert_eq!(phases, [LinePhase::Draining, LinePhase::Draining, LinePhase::Open, LinePhase::Open]);
+    for old in old {
+        assert!(!listeners.on_idle(old, 0));
+        assert!(!listeners.on_idle(old, 0));
+        assert!(listeners.on_idle(old, 1));
+    }
+    assert_eq!(listeners.lines().len(), 2);
+}
+
+/// RFC 3261 §18.2.1.
+#[test]
+fn a_udp_line_takes_connections_at_its_port_unless_another_line_does() {
+    let mut listeners = listeners(&[]);
+    let port = free_port();
+    let alone = listeners.reconcile(&topology([line("a", "127.0.0.1", port)]));
+    let sockets = |lines: &[BoundLine]| -> Vec<(String, Transport, u16)> {
+        let open = lines.iter().filter(|line| line.phase == LinePhase::Open);
+        open.map(|line| (line.id.to_string(), line.transport, line.local.port())).collect()
+    };
+    let (udp, tcp) = (Transport::Udp, Transport::Tcp);
+    assert_eq!(sockets(&alone.lines), [("a".to_owned(), udp, port), ("a".to_owned(), tcp, port)]);
+    let mut other = line("b", "127.0.0.1", port);
+    other.transport.protocol = Some(tcp);
+    let both = listeners.reconcile(&topology([line("a", "127.0.0.1", port), other]));
+    assert_eq!(sockets(&both.lines), [("a".to_owned(), udp, port), ("b".to_owned(), tcp, port)]);
+    assert!(both.failures.is_empty());
+}
+
+#[test]
+fn a_udp_line_serves_without_connections_where_another_process_has_the_port() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let result = listeners(&[]).reconcile(&topology([line("a", "127.0.0.1", port)]));
+    assert_eq!((result.lines.len(), result.failures.len()), (1, 0));
 }
 
 #[test]
