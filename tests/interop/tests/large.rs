@@ -49,7 +49,7 @@ fn a_server_without_tcp_gets_a_large_invite_as_a_datagram_at_once() -> Result<()
         let invite = server.first("INVITE", PATIENCE)?;
         let took = invite.at.duration_since(call.began);
         ensure!(took < Duration::from_millis(900), "the INVITE came {took:?} after the caller's");
-        ensure!(product.target_state("um1")? == "up", "the server is blamed");
+        ensure!(product.target_state("um1")? == "UP", "the server is blamed");
         call.hang_up()?;
         product.settled(PATIENCE)
     })

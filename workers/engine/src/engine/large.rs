@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use um_sip::endpoint::{DialogId, Inside};
+use um_sip::endpoint::{Body, DialogId, Inside};
 use um_sip::{Flow, LineIndex, Method, Transport};
 
 use super::Engine;
 use super::errands::Task;
 use crate::configuration::LinePhase;
+use crate::leg::SDP;
 
 /// Peers that took no connection for a large request, each until when that is believed.
 #[derive(Debug, Default)]
@@ -55,7 +56,11 @@ impl Engine {
     /// What a task of a dialog would put on the wire over a flow.
     pub(super) fn size_of_task(&mut self, dialog: DialogId, flow: Flow, task: &Task) -> usize {
         let size = match task {
-            Task::Acknowledge => self.endpoint.size_inside(dialog, flow, &Method::Ack, &Inside::default()),
+            Task::Acknowledge(answer) => {
+                let body = answer.clone().map(|bytes| Body { content_type: SDP.to_owned(), bytes });
+                let inside = Inside { headers: Vec::new(), body };
+                self.endpoint.size_inside(dialog, flow, &Method::Ack, &inside)
+            }
             Task::HangUp => self.endpoint.size_inside(dialog, flow, &Method::Bye, &Inside::default()),
             Task::Request(method, inside, _) => self.endpoint.size_inside(dialog, flow, method, inside),
             Task::Deliver(_) => return 0,
