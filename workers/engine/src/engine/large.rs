@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use um_sip::endpoint::{Body, DialogId, Inside};
 use um_sip::{Flow, LineIndex, Method, Transport};
 
@@ -55,11 +56,14 @@ impl Engine {
 
     /// What a task of a dialog would put on the wire over a flow.
     pub(super) fn size_of_task(&mut self, dialog: DialogId, flow: Flow, task: &Task) -> usize {
+        let with = |answer: &Option<Bytes>| {
+            let body = answer.clone().map(|bytes| Body { content_type: SDP.to_owned(), bytes });
+            Inside { headers: Vec::new(), body }
+        };
         let size = match task {
-            Task::Acknowledge(answer) => {
-                let body = answer.clone().map(|bytes| Body { content_type: SDP.to_owned(), bytes });
-                let inside = Inside { headers: Vec::new(), body };
-                self.endpoint.size_inside(dialog, flow, &Method::Ack, &inside)
+            Task::Acknowledge(answer) => self.endpoint.size_inside(dialog, flow, &Method::Ack, &with(answer)),
+            Task::AcknowledgeProvisional(_, answer) => {
+                self.endpoint.size_inside(dialog, flow, &Method::Prack, &with(answer)).map(|size| size + RACK)
             }
             Task::HangUp => self.endpoint.size_inside(dialog, flow, &Method::Bye, &Inside::default()),
             Task::Request(method, inside, _) => self.endpoint.size_inside(dialog, flow, method, inside),
@@ -79,6 +83,8 @@ impl Engine {
 
 /// The largest request for a datagram where the path's MTU is not known, bytes.
 const LARGEST: usize = 1_300;
+/// What the longest RAck adds, bytes.
+const RACK: usize = 40;
 /// Peers that are remembered.
 const LIMIT: usize = 1_024;
 /// How long.
