@@ -105,7 +105,8 @@ fn via(value: &[u8]) {
 
 fn params(value: &[u8]) {
     let Some(params) = same_again(value, Params::parse) else { return };
-    for (name, _) in params.iter() {
+    // Each of them costs a walk over all.
+    for (name, _) in params.iter().take(16) {
         assert!(params.contains(name));
         let _ = (params.value(name), params.raw_value(name));
         let mut fewer = params.clone();
