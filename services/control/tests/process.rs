@@ -106,7 +106,12 @@ async fn reads_outlive_etcd_and_writes_come_back_with_it() {
     for number in 0..3 {
         let status = create(&users, &format!("lost{number}"), &format!("300{number}")).await.unwrap_err();
         let reason = status.get_error_details().error_info().unwrap().reason.clone();
-        assert_eq!((status.code(), reason.as_str()), (Code::Unavailable, "STORE_UNAVAILABLE"), "{status:?}");
+        match (status.code(), reason.as_str()) {
+            (Code::Unavailable, "STORE_UNAVAILABLE") => {}
+            // Sent into a connection that had not been seen to close: then nobody can know what became of it.
+            (Code::DeadlineExceeded, "STORE_TIMEOUT") if number == 0 => {}
+            other => panic!("{other:?}: {status:?}"),
+        }
     }
     let old =
         until("reads say how old they are", || read(&users, "dana"), |answer| age(answer).is_some()).await;
